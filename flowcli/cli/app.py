@@ -1,0 +1,54 @@
+"""Command table and the single error boundary: `flowcli` and `python -m flowcli` start here.
+
+Only typer and the standard library are imported at module level, so that `--help` and `--version` answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from flowcli import __version__
+from flowcli.errors import FlowcliError
+
+app = typer.Typer(
+    name="flowcli",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Dense optical flow from the command line, estimated by a Perceiver IO network.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flowcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a FlowcliError becomes one line on stderr and exit code 1."""
+    try:
+        app()
+    except FlowcliError as error:
+        sys.stderr.write(f"flowcli: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("flowcli: interrupted\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of stdout went away (`flowcli ... | head`); the exit code of a SIGPIPE death, without its noise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

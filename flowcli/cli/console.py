@@ -1,0 +1,46 @@
+"""What the commands say: results on stdout, messages and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+
+def print_result(text: str) -> None:
+    """Write one result line to stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+def print_json(value: object) -> None:
+    """Write `value` to stdout as indented JSON; NaN and infinity are refused because JSON has neither."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def message(text: str) -> None:
+    """Write one line to stderr."""
+    sys.stderr.write(f"{text}\n")
+
+
+def progress(
+    items: Iterable[Item] | None = None, *, total: int | None = None, description: str = "", unit: str = "pair"
+) -> tqdm[Item]:
+    """Wrap `items` (or count up to `total` by hand) in a bar on stderr; silent when stderr is not a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(
+        items,
+        total=total,
+        desc=description,
+        unit=unit,
+        file=sys.stderr,
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+        leave=False,
+    )

@@ -1,0 +1,37 @@
+"""Every error that flowcli raises on purpose.
+
+FlowcliError            the user can mend it; the command line prints its one line and exits with 1
+|-- InputError          an input is missing, of the wrong shape or of a kind we do not take
+|-- FormatError         a file's bytes are not what its format says
+|-- OutputError         the result cannot be written where it was asked for
+|-- WeightsError        a checkpoint is missing, damaged or of another network
+`-- EngineError         the device or a worker cannot do the work
+
+Messages are one line: what was expected, what was found, what to do. Other exceptions are bugs and keep their traceback.
+"""
+
+from __future__ import annotations
+
+
+class FlowcliError(Exception):
+    """Base of all errors with a message for the user."""
+
+
+class InputError(FlowcliError):
+    """An input is missing, of the wrong shape or of a kind we do not take."""
+
+
+class FormatError(FlowcliError):
+    """A file's bytes are not what its format says."""
+
+
+class OutputError(FlowcliError):
+    """The result cannot be written where it was asked for."""
+
+
+class WeightsError(FlowcliError):
+    """A checkpoint is missing, damaged or of another network."""
+
+
+class EngineError(FlowcliError):
+    """The device or a worker cannot do the work."""
