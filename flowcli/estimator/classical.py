@@ -1,0 +1,100 @@
+"""Methods without weights, for comparison and as a first guess: zero flow and OpenCV's DIS and Farneback.
+
+All of them take the same arguments as the network's estimators: a batch of RGB frame pairs in, one FlowField per pair
+out. None of them imports torch, keeps state between calls, or depends on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcli.flow import FlowField, Frame, check_pair
+
+# DIS at PRESET_MEDIUM matches patches of 8x8 pixels at half resolution: below 16 pixels a side there is no whole patch.
+DIS_SMALLEST_SIDE = 16
+
+
+class ClassicalMethod(Protocol):
+    """What every entry of CLASSICAL offers."""
+
+    name: ClassVar[str]
+
+    def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
+        """Estimate the flow of each pair of uint8 `(H, W, 3)` RGB frames, in order; any size from 1x1 on.
+
+        Raises:
+            InputError: if a frame is not uint8 RGB or the two frames of a pair differ in size.
+        """
+        ...
+
+
+class ZeroFlow:
+    """No motion anywhere: the floor that every method has to clear."""
+
+    name: ClassVar[str] = "zero"
+
+    def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
+        """Return a field of zeros for each pair."""
+        fields: list[FlowField] = []
+        for frame1, frame2 in pairs:
+            check_pair(frame1, frame2)
+            fields.append(FlowField(np.zeros((*frame1.shape[:2], 2), np.float32)))
+        return fields
+
+
+class DisFlow:
+    """Dense inverse search on grey frames, OpenCV's PRESET_MEDIUM (Kroeger et al., ECCV 2016).
+
+    Frames with a side below 16 pixels are enlarged to 16 by repeating their edges, and the flow is cropped back.
+    """
+
+    name: ClassVar[str] = "dis"
+
+    def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
+        """Return the flow of each pair; see ClassicalMethod."""
+        return [self._flow(frame1, frame2) for frame1, frame2 in pairs]
+
+    def _flow(self, frame1: Frame, frame2: Frame) -> FlowField:
+        grey1, grey2 = _grey_pair(frame1, frame2)
+        height, width = grey1.shape
+        missing_rows, missing_columns = (max(0, DIS_SMALLEST_SIDE - side) for side in (height, width))
+        top, left = missing_rows // 2, missing_columns // 2
+        border = (top, missing_rows - top, left, missing_columns - left)
+        grey1, grey2 = (cv2.copyMakeBorder(grey, *border, cv2.BORDER_REPLICATE) for grey in (grey1, grey2))
+        # OpenCV's object adapts its own settings to the frame size and keeps them, so each pair gets a new one.
+        method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        # None: without an initial flow. OpenCV's stubs do not know that it may be left out.
+        flow = np.asarray(method.calc(grey1, grey2, None), np.float32)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return FlowField(np.ascontiguousarray(flow[top : top + height, left : left + width]))
+
+
+class FarnebackFlow:
+    """Polynomial expansion on grey frames (Farnebäck, SCIA 2003), with the settings of OpenCV's examples, 5 levels."""
+
+    name: ClassVar[str] = "farneback"
+
+    def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
+        """Return the flow of each pair; see ClassicalMethod."""
+        return [self._flow(frame1, frame2) for frame1, frame2 in pairs]
+
+    def _flow(self, frame1: Frame, frame2: Frame) -> FlowField:
+        grey1, grey2 = _grey_pair(frame1, frame2)
+        start = np.zeros((*grey1.shape, 2), np.float32)
+        flow = cv2.calcOpticalFlowFarneback(
+            grey1, grey2, start, pyr_scale=0.5, levels=5, winsize=15, iterations=3, poly_n=5, poly_sigma=1.2, flags=0
+        )
+        return FlowField(np.asarray(flow, np.float32))
+
+
+CLASSICAL: dict[str, type[ClassicalMethod]] = {method.name: method for method in (ZeroFlow, DisFlow, FarnebackFlow)}
+
+
+def _grey_pair(frame1: Frame, frame2: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    check_pair(frame1, frame2)
+    grey1, grey2 = (np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8) for frame in (frame1, frame2))
+    return grey1, grey2
