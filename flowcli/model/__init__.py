@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The network: its configuration, the reference module, and the way from frames to tensors."""

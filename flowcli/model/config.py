@@ -1,0 +1,127 @@
+"""The network's shape as plain numbers, and the three presets.
+
+A `ModelConfig` travels inside every checkpoint that flowcli writes, so a reader needs no side file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+PATCH_VALUES = 54
+"""Values per pixel: a 3x3 neighbourhood, 3 colours, 2 frames."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that shapes `PerceiverFlow`; round-trips through JSON.
+
+    Attributes:
+        tile: (height, width) in pixels that the network sees at once.
+        features: channels of one pixel beside its position.
+        position_bands: Fourier bands per axis; a position has 2 + 4 x bands channels.
+        position_nyquist: highest frequency of a position as a share of the tile's Nyquist frequency; 1 as published.
+        latents: rows of the latent array.
+        latent_width: channels of the latent array.
+        layers: latent self-attention layers.
+        heads: heads of each self-attention layer; the two cross-attentions have one.
+        decoder_width: channels of the decoder's queries, keys and values; None: latent_width, as published.
+        gelu: "tanh" is how DeepMind trained, "erf" is what every PyTorch port computes.
+        pixel_network: how 54 patch values become features. "linear" is the published network; "gated" whitens the values
+            and adds products of two linear maps (motion needs products of temporal and spatial differences).
+        pixel_width: products per pixel of the "gated" pixel network; 0 for "linear".
+        query_residual: the decoder adds its query to what attention brings.
+        flow_scale: pixels of flow per unit of the network's last layer.
+        residual: the flow is what is left after frame 2 was warped (the coarse-to-fine estimator), not the whole motion.
+    """
+
+    tile: tuple[int, int]
+    features: int
+    position_bands: int
+    latents: int
+    latent_width: int
+    layers: int
+    heads: int
+    position_nyquist: float = 1.0
+    decoder_width: int | None = None
+    gelu: Literal["tanh", "erf"] = "tanh"
+    pixel_network: Literal["linear", "gated"] = "linear"
+    pixel_width: int = 0
+    query_residual: bool = False
+    flow_scale: float = 1.0
+    residual: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tile", tuple(self.tile))  # JSON gives a list
+        counts = (*self.tile, self.features, self.position_bands, self.latents, self.latent_width, self.heads)
+        if len(self.tile) != 2 or any(type(count) is not int or count < 1 for count in counts) or self.layers < 0:
+            raise ValueError(f"expected positive whole numbers for the sizes of the network, got {self}")
+        if self.latent_width % self.heads:
+            raise ValueError(f"expected latent_width divisible by heads, got {self.latent_width} and {self.heads}")
+        if self.decoder_width is not None and self.decoder_width < 1 or not 0 < self.position_nyquist <= 1:
+            raise ValueError(f"expected decoder_width >= 1 and position_nyquist in (0, 1], got {self}")
+        if self.gelu not in ("tanh", "erf"):
+            raise ValueError(f"expected gelu 'tanh' or 'erf', got {self.gelu!r}")
+        if self.pixel_network not in ("linear", "gated") or (self.pixel_network == "gated") != (self.pixel_width > 0):
+            raise ValueError(f"expected 'linear', or 'gated' with a pixel_width, got {self.pixel_network!r}")
+
+    @property
+    def position_width(self) -> int:
+        """Channels of a Fourier position: y, x and a sine and a cosine per band and axis."""
+        return 2 + 4 * self.position_bands
+
+    @property
+    def pixel_channels(self) -> int:
+        """Channels of one pixel, as encoder input and as decoder query."""
+        return self.features + self.position_width
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, object]) -> ModelConfig:
+        """Rebuild from `to_dict`; ValueError on an unknown or missing field, or a value that makes no network."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(values.keys() - known):
+            raise ValueError(f"unknown network setting {unknown[0]!r}")
+        try:
+            return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks the values
+        except TypeError as error:
+            raise ValueError(f"incomplete network settings: {error}") from None
+
+
+# Perceiver IO, section 4.3 and its supplement; the published checkpoint: 41 057 134 parameters.
+# The rescale factor 100 and the flow factor 20 of the published code together give 0.2 px per unit.
+PERCEIVER_IO = ModelConfig(
+    tile=(368, 496),
+    features=64,
+    position_bands=64,
+    latents=2048,
+    latent_width=512,
+    layers=24,
+    heads=16,
+    flow_scale=20 / 100,
+)
+
+# The embedded default: the same network, small, made to be trained in hours (see weights/README.md).
+COMPACT = ModelConfig(
+    tile=(48, 64),
+    features=46,
+    position_bands=12,
+    latents=96,
+    latent_width=192,
+    layers=4,
+    heads=8,
+    position_nyquist=0.5,
+    decoder_width=96,
+    pixel_network="gated",
+    pixel_width=96,
+    query_residual=True,
+    residual=True,
+)
+
+# For tests: milliseconds on one core.
+TINY = ModelConfig(
+    tile=(12, 16), features=8, position_bands=3, latents=6, latent_width=16, layers=2, heads=4, flow_scale=0.2
+)
