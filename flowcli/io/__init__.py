@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Bytes and paths: images, videos, flow files; no torch, no colours."""

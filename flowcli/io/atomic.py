@@ -1,0 +1,70 @@
+"""Files that appear under their final name only when they are complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from flowcli.errors import OutputError
+
+# Temporary files start like this and keep the suffix of the file they become: a crash leaves nothing else behind.
+TEMPORARY_PREFIX = ".flowcli-"
+
+
+@contextmanager
+def replace_when_complete(path: str | Path) -> Iterator[Path]:
+    """Yield a fresh path in the folder of `path`, and give it the final name when the block ends well.
+
+    The temporary path has the suffix of `path` and does not exist yet, so the file gets the user's usual permissions.
+    A symbolic link at `path` keeps pointing where it did; its target is replaced. If the block raises, the temporary
+    file is removed and whatever was at `path` before stays as it was.
+
+    Raises:
+        OutputError: the operating system refused (no folder, no permission, disk full, `path` is a folder).
+    """
+    final = Path(os.path.realpath(path))
+    # A fixed-length name of its own: the final name may already be as long as the file system allows.
+    temporary = final.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{final.suffix}")
+    try:
+        yield temporary
+        if final.is_dir():
+            raise OutputError(f"{path}: expected a file name, found a folder; give the file's full name")
+        temporary.replace(final)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        # After a success the name is gone already; after a failure the folder itself may be.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` atomically.
+
+    Raises:
+        OutputError: see `replace_when_complete`.
+    """
+    with replace_when_complete(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def check_writable(path: str | Path, overwrite: bool) -> None:
+    """Raise OutputError if writing the file `path` is bound to fail; called before any work is done.
+
+    Args:
+        path: the file to be written; its folder must exist and be writable.
+        overwrite: whether a file that is already there may be replaced.
+    """
+    path = Path(path)
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"{path}: expected a file name, found a folder; give the file's full name")
+    if not folder.is_dir():
+        raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: already exists; use --overwrite to replace it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {folder} is not writable")

@@ -1,0 +1,73 @@
+"""What a flow format is: a name, two pure functions between bytes and FlowField, and what is lost in between."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowcli.errors import InputError
+from flowcli.flow import FlowField
+from flowcli.io.atomic import write_bytes
+from flowcli.io.limits import read_bytes
+
+
+@dataclass(frozen=True)
+class FlowFormat:
+    """One row of the table FORMATS.
+
+    Attributes:
+        name: short, for messages and tables.
+        suffix: with its dot, lower case.
+        description: one line: layout and how an unknown pixel is marked.
+        encode: FlowField -> bytes of a whole file. Values outside the range are clipped to it, never wrapped.
+        decode: (bytes, file name for messages) -> FlowField; raises FormatError.
+        step: distance of neighbouring values in pixels; 0 if float32 is kept exactly.
+        relative_step: the same as a fraction of the value, for short floats.
+        lowest: smallest component that can be stored, in pixels.
+        highest: largest component that can be stored, in pixels.
+        module: Python module that must be installed, or None.
+        extra: the extra of flowcli that brings `module`, or None.
+    """
+
+    name: str
+    suffix: str
+    description: str
+    encode: Callable[[FlowField], bytes]
+    decode: Callable[[bytes, str], FlowField]
+    step: float = 0.0
+    relative_step: float = 0.0
+    lowest: float = -math.inf
+    highest: float = math.inf
+    module: str | None = None
+    extra: str | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether float32 values come back bit for bit."""
+        return self.step == 0 and self.relative_step == 0
+
+    @property
+    def available(self) -> bool:
+        """Whether the Python module it needs is installed."""
+        return self.module is None or importlib.util.find_spec(self.module) is not None
+
+    def check_available(self) -> None:
+        """Raise InputError with the install command if the module it needs is missing."""
+        if not self.available:
+            raise InputError(
+                f"{self.suffix} needs the Python module {self.module}, which is not installed; "
+                f"run: pip install 'flowcli[{self.extra}]'"
+            )
+
+    def read(self, path: str | Path) -> FlowField:
+        """Read one file; raises InputError if it cannot be opened and FormatError if its bytes are wrong."""
+        self.check_available()
+        return self.decode(read_bytes(path), str(path))
+
+    def write(self, path: str | Path, field: FlowField) -> None:
+        """Write one file atomically; raises OutputError."""
+        self.check_available()
+        write_bytes(path, self.encode(field))

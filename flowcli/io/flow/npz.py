@@ -1,0 +1,53 @@
+"""NumPy `.npz`: a compressed zip with `uv`, float `(H, W, 2)` in pixels, and `valid`, bool `(H, W)`.
+
+`valid` may be absent; then NaN alone marks unknown pixels. Members are read through `npy.read_array`: the size that
+the zip declares must equal what the array's header promises, and no member is unpacked beyond the size it declares.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcli.errors import FormatError
+from flowcli.flow import FlowField
+from flowcli.io.flow.npy import as_uv, read_array
+from flowcli.io.limits import MAX_FILE_BYTES
+
+
+def encode_npz(field: FlowField) -> bytes:
+    """Return the file for `field`, exact to the last bit."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, uv=field.uv.astype("<f4", copy=False), valid=field.known)
+    return buffer.getvalue()
+
+
+def decode_npz(data: bytes, name: str) -> FlowField:
+    """Return the flow in `data`; raises FormatError naming the file `name`."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {info.filename: info for info in archive.infolist()}
+            if "uv.npy" not in members:
+                found = ", ".join(sorted(members)[:5]) or "nothing"
+                raise FormatError(f"{name}: expected the array uv, float (height, width, 2), found {found}")
+            uv = as_uv(_read_member(archive, members["uv.npy"], name), f"{name}, uv")
+            valid = _read_member(archive, members["valid.npy"], name) if "valid.npy" in members else None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        raise FormatError(f"{name}: expected an .npz file, its zip cannot be read: {error}") from error
+    field = FlowField.with_unknown(uv)
+    if valid is None:
+        return field
+    if valid.shape != uv.shape[:2] or valid.dtype != np.bool_:
+        raise FormatError(f"{name}: expected valid as bool {uv.shape[:2]}, found {valid.dtype} {valid.shape}")
+    return FlowField(uv, field.known & valid.astype(np.bool_))
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[np.generic]:
+    if info.file_size > MAX_FILE_BYTES:
+        raise FormatError(f"{name}: expected at most {MAX_FILE_BYTES} bytes in {info.filename}, found {info.file_size}")
+    with archive.open(info) as stream:
+        return read_array(stream, info.file_size, f"{name}, {info.filename}")
