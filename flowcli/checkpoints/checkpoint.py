@@ -1,0 +1,102 @@
+"""A network at rest: its configuration and its tensors, and the step from there to a module that runs.
+
+Tensors carry the names of `PerceiverFlow.state_dict()`, whatever file they came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flowcli.errors import WeightsError
+from flowcli.model.config import ModelConfig
+from flowcli.model.perceiver import PerceiverFlow, fourier_positions
+
+# What a checkpoint may ask for. The published network has 24 layers and 188 MB of positions.
+MAX_LAYERS = 1024
+MAX_POSITION_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file of weights, read and checked.
+
+    Attributes:
+        config: the network's shape.
+        tensors: float32 on the CPU, by canonical name; exactly those that `PerceiverFlow(config)` needs.
+        metadata: what the file says about itself, such as its recipe and measured error; may be empty.
+        path: the file it came from.
+    """
+
+    config: ModelConfig
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    path: Path
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the file, read on first use."""
+        with self.path.open("rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(2**20):
+                digest.update(block)
+        return digest.hexdigest()
+
+
+def build_model(checkpoint: Checkpoint) -> PerceiverFlow:
+    """Assemble the network on the CPU in eval mode.
+
+    Its parameters are the checkpoint's tensors themselves, not copies: training the network changes them.
+    """
+    config = checkpoint.config
+    with torch.device("meta"):  # no memory and no random numbers for values that are replaced at once
+        model = PerceiverFlow(config)
+    model.load_state_dict(checkpoint.tensors, strict=True, assign=True)
+    model.positions = fourier_positions(*config.tile, config.position_bands, config.position_nyquist)
+    return model.eval()
+
+
+def expected_shapes(config: ModelConfig, path: Path) -> dict[str, tuple[int, ...]]:
+    """Name every tensor of `PerceiverFlow(config)` with its shape.
+
+    Raises:
+        WeightsError: the configuration asks for more than any real checkpoint does (`path` is named).
+    """
+    height, width = config.tile
+    if config.layers > MAX_LAYERS or height * width * config.position_width * 4 > MAX_POSITION_BYTES:
+        raise WeightsError(
+            f"{path}: expected at most {MAX_LAYERS} layers and {MAX_POSITION_BYTES >> 30} GiB of pixel positions, "
+            f"found {config.layers} layers and tiles of {height}x{width}; the file is damaged or not to be trusted"
+        )
+    with torch.device("meta"):
+        model = PerceiverFlow(config)
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+def check_shapes(found: Mapping[str, tuple[int, ...]], config: ModelConfig, path: Path) -> None:
+    """Raise WeightsError, naming the tensor, unless `found` are exactly the tensors of `PerceiverFlow(config)`."""
+    expected = expected_shapes(config, path)
+    if missing := sorted(expected.keys() - found.keys()):
+        raise WeightsError(f"{path}: tensor {missing[0]} is missing{_and_others(missing)}; the file is not complete")
+    if extra := sorted(found.keys() - expected.keys()):
+        raise WeightsError(f"{path}: tensor {extra[0]} has no place in the network{_and_others(extra)}")
+    for name, shape in expected.items():
+        if tuple(found[name]) != shape:
+            raise WeightsError(f"{path}: expected tensor {name} of shape {shape}, found {tuple(found[name])}")
+
+
+def check_values(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise WeightsError, naming the tensor, if a value is NaN or infinite."""
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"{path}: tensor {name} holds NaN or infinite values; the weights are damaged")
+
+
+def _and_others(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
