@@ -1,0 +1,148 @@
+"""The error measures of the optical flow benchmarks, as sums and counts that add up over pairs.
+
+Endpoint error (EPE): distance in pixels between estimated and true flow vector (Otte & Nagel, ECCV 1994).
+Angular error (AE): angle in degrees between (u, v, 1) and (u', v', 1) (Barron, Fleet & Beauchemin, IJCV 1994).
+n px: share of pixels with EPE > n. Fl: share with EPE > 3 px and > 5 % of the true length (KITTI 2015 development kit).
+Speed: EPE where the true flow is shorter than 10 px, from 10 to below 40 px, 40 px and more (Sintel, Spring).
+Matched, unmatched: EPE where the point is visible in the second frame, and where it is hidden or out of the picture.
+
+Pixels whose truth is unknown take part in none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcli.errors import InputError
+from flowcli.flow import FlowField
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of a report: its key in JSON and CSV, its heading in a table, its unit."""
+
+    key: str
+    heading: str
+    unit: str
+
+
+METRICS: dict[str, Metric] = {
+    metric.key: metric
+    for metric in (
+        Metric("epe", "EPE", "px"),
+        Metric("px1", ">1px", "%"),
+        Metric("px3", ">3px", "%"),
+        Metric("px5", ">5px", "%"),
+        Metric("fl", "Fl", "%"),
+        Metric("angular", "AE", "degrees"),
+        Metric("epe_0_10", "s0-10", "px"),
+        Metric("epe_10_40", "s10-40", "px"),
+        Metric("epe_40", "s40+", "px"),
+        Metric("epe_matched", "matched", "px"),
+        Metric("epe_unmatched", "unmatch", "px"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class PairErrors:
+    """Errors of one pair.
+
+    Attributes:
+        sums: for each metric the error summed over the pixels that it covers (shares: 100 per outlier).
+        counts: for each metric the number of those pixels; 0 where the pair says nothing about it.
+    """
+
+    sums: dict[str, float]
+    counts: dict[str, int]
+
+    def value(self, key: str) -> float | None:
+        """Mean over the pixels that metric `key` covers, None if it covers none."""
+        return self.sums[key] / self.counts[key] if self.counts[key] else None
+
+
+def measure(
+    estimate: FlowField, truth: FlowField, matched: NDArray[np.bool_] | None = None, truth_factor: int = 1
+) -> PairErrors:
+    """Compare an estimate with the truth.
+
+    Args:
+        estimate: the flow to judge, `(H, W)`; known wherever the truth is.
+        truth: `(H * truth_factor, W * truth_factor)`, in pixels of the estimate's grid.
+        matched: bool `(H, W)`, True where the point is visible in the second frame; None where nobody knows.
+        truth_factor: truth samples per pixel and axis. With more than one sample the nearest counts, a pixel is known
+            if all of its samples are, its speed is their mean and the length for Fl their maximum, as in the evaluation
+            of the Spring benchmark (Mehl et al., CVPR 2023).
+
+    Raises:
+        InputError: if sizes do not fit, if no pixel of the truth is known, or if the estimate leaves one of them out.
+    """
+    candidates, known = _candidates(estimate, truth, truth_factor)
+    if matched is not None and matched.shape != estimate.size:
+        raise InputError(f"expected the matched mask as {estimate.size}, got {matched.shape}")
+    guess = estimate.uv[known].astype(np.float64)  # (N, 2)
+    if not np.isfinite(guess).all():
+        missing = int((~np.isfinite(guess).all(axis=1)).sum())
+        raise InputError(f"expected an estimate at every pixel with known truth, got none at {missing} of {len(guess)}")
+    error, angle = np.full(len(guess), np.inf), np.zeros(len(guess))
+    longest, mean_length = np.zeros(len(guess)), np.zeros(len(guess))
+    for candidate in candidates:
+        true = candidate[known].astype(np.float64)
+        distance, length = np.hypot(*(true - guess).T), np.hypot(*true.T)
+        angle = np.where(distance < error, _angles(guess, true), angle)
+        error = np.minimum(error, distance)
+        longest = np.maximum(longest, length)
+        mean_length += length / len(candidates)
+
+    everywhere, nowhere = np.ones(len(error), bool), np.zeros(len(error), bool)
+    seen = nowhere if matched is None else matched[known]
+    hidden = nowhere if matched is None else ~seen
+    measured: dict[str, tuple[NDArray[np.generic], NDArray[np.bool_]]] = {
+        "epe": (error, everywhere),
+        "px1": (100.0 * (error > 1), everywhere),
+        "px3": (100.0 * (error > 3), everywhere),
+        "px5": (100.0 * (error > 5), everywhere),
+        "fl": (100.0 * ((error > 3) & (error > 0.05 * longest)), everywhere),
+        "angular": (angle, everywhere),
+        "epe_0_10": (error, mean_length < 10),
+        "epe_10_40": (error, (mean_length >= 10) & (mean_length < 40)),
+        "epe_40": (error, mean_length >= 40),
+        "epe_matched": (error, seen),
+        "epe_unmatched": (error, hidden),
+    }
+    return PairErrors(
+        sums={key: float(values[where].sum()) for key, (values, where) in measured.items()},
+        counts={key: int(where.sum()) for key, (_, where) in measured.items()},
+    )
+
+
+def error_map(estimate: FlowField, truth: FlowField, truth_factor: int = 1) -> NDArray[np.float32]:
+    """Endpoint error of every pixel, float32 `(H, W)` in pixels, NaN where it is unknown; arguments as in `measure`."""
+    candidates, known = _candidates(estimate, truth, truth_factor)
+    distances = [np.hypot(*np.moveaxis(candidate - estimate.uv, -1, 0)) for candidate in candidates]
+    return np.where(known, np.minimum.reduce(distances), np.float32(np.nan))
+
+
+def _candidates(
+    estimate: FlowField, truth: FlowField, factor: int
+) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
+    """Split the truth into its samples per pixel, each `(H, W, 2)`, and say where all of them are known."""
+    height, width = estimate.size
+    if truth.size != (height * factor, width * factor):
+        found = f"{truth.size[1]}x{truth.size[0]}"
+        raise InputError(f"expected a truth of {width * factor}x{height * factor} pixels, got {found}")
+    offsets = [(row, column) for row in range(factor) for column in range(factor)]
+    known = np.logical_and.reduce([truth.known[row::factor, column::factor] for row, column in offsets])
+    if not known.any():
+        raise InputError("expected a truth with at least one known pixel, got none")
+    return [truth.uv[row::factor, column::factor] for row, column in offsets], known
+
+
+def _angles(guess: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angle in degrees between (u, v, 1) and (u', v', 1), by atan2: arccos loses small angles to rounding."""
+    (u, v), (true_u, true_v) = guess.T, true.T
+    across = np.sqrt((v - true_v) ** 2 + (true_u - u) ** 2 + (u * true_v - v * true_u) ** 2)
+    return np.degrees(np.arctan2(across, u * true_u + v * true_v + 1))
