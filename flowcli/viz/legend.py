@@ -1,0 +1,70 @@
+"""The key to a picture of flow, drawn into its lower right corner."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from flowcli.flow import FlowField, Frame
+from flowcli.viz.colors import color_by_direction
+from flowcli.viz.magnitude import color_map
+
+# Below this shorter side, in pixels, a legend would cover the picture and its number could not be read: none is drawn.
+SMALLEST_SIDE = 128
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_PANEL = (250, 250, 250)
+_INK = (20, 20, 20)
+
+
+def draw_legend(picture: Frame, scale: float, kind: str) -> Frame:
+    """Return a copy of `picture` with a legend, or `picture` itself if its shorter side is below 128 px.
+
+    Args:
+        picture: uint8 `(H, W, 3)`.
+        scale: length in pixels of the full colour; written below the key.
+        kind: "middlebury" or "hsv" for a disc of directions and lengths, "magnitude" for a colour bar.
+    """
+    height, width = picture.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        return picture
+    panel = _make_panel(round(min(max(min(height, width) * 0.2, 36), 200)), f"{scale:g} px", kind)
+    panel_height, panel_width = panel.shape[:2]
+    margin = max(2, panel_width // 16)
+    marked = picture.copy()
+    marked[height - panel_height - margin : height - margin, width - panel_width - margin : width - margin] = panel
+    return marked
+
+
+@cache
+def _make_panel(key_side: int, label: str, kind: str) -> Frame:
+    padding = max(3, key_side // 16)
+    key = _make_bar(key_side) if kind == "magnitude" else _make_disc(key_side, kind)
+    thickness = max(1, round(key_side / 90))
+    font_scale = key_side / 140 if key_side > 70 else 0.4
+    (text_width, text_height), _ = cv2.getTextSize(label, _FONT, font_scale, thickness)
+    width = max(key.shape[1], text_width) + 2 * padding
+    height = key.shape[0] + text_height + 3 * padding
+    panel = np.full((height, width, 3), _PANEL, np.uint8)
+    left = (width - key.shape[1]) // 2
+    panel[padding : padding + key.shape[0], left : left + key.shape[1]] = key
+    origin = ((width - text_width) // 2, height - padding)
+    cv2.putText(panel, label, origin, _FONT, font_scale, _INK, thickness, cv2.LINE_AA)
+    cv2.rectangle(panel, (0, 0), (width - 1, height - 1), _INK, 1)
+    return panel
+
+
+def _make_disc(side: int, code: str) -> Frame:
+    # Four times larger, then averaged down: a smooth edge.
+    axis = np.linspace(-1, 1, 4 * side, dtype=np.float32)
+    uv = np.stack(np.meshgrid(axis, axis), axis=-1)
+    disc = color_by_direction(FlowField(uv), 1.0, code)
+    disc[np.hypot(uv[..., 0], uv[..., 1]) > 1] = _PANEL
+    return np.asarray(cv2.resize(disc, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _make_bar(length: int) -> Frame:
+    width = round(length * 1.5)
+    bar = cv2.resize(color_map(), (width, max(8, length // 5)), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(bar, np.uint8)
