@@ -1,0 +1,102 @@
+"""`flowcli estimate`: optical flow between the consecutive frames of one input."""
+
+from __future__ import annotations
+
+from flowcli.cli import options
+
+
+def estimate(
+    inputs: options.Inputs,
+    output: options.FlowPath = None,
+    viz: options.VizPath = None,
+    occlusion: options.OcclusionPath = None,
+    format: options.FlowFormat = None,
+    backward: options.Backward = False,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    start: options.Start = None,
+    end: options.End = None,
+    stride: options.Stride = 1,
+    resize: options.ResizeTo = None,
+    size: options.Size = None,
+    fps: options.Fps = None,
+    style: options.StyleName = "wheel",
+    scale: options.Scale = None,
+    legend: options.Legend = False,
+    model: options.Model = "compact",
+    guess: options.Guess = "none",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    memory: options.Memory = None,
+    batch: options.Batch = None,
+    overlap: options.Overlap = None,
+    threads: options.Threads = None,
+) -> None:
+    """Estimate optical flow between consecutive frames.
+
+    With neither -o nor -v, two images write STEM.flo and STEM.flow.png into the current folder, and a sequence writes
+    STEM.flow.mp4.
+    """
+    import sys
+    import time
+
+    from flowcli.cli.console import print_json, print_result, progress
+    from flowcli.io.sources import open_source
+    from flowcli.jobs.outputs import plan_outputs
+    from flowcli.jobs.scale import SequenceScale, choose_sequence_scale
+    from flowcli.jobs.sequence import SequenceRun
+    from flowcli.jobs.writer import Appearance, OutputWriter
+    from flowcli.viz.scale import check_scale
+
+    # Everything that can be wrong with the request is found before the network is loaded.
+    look = Appearance(style, scale, legend)
+    target = options.read_resize(resize)
+    source = open_source(
+        inputs,
+        selection=options.read_selection(start, end, stride),
+        size=options.read_size(size),
+        fps=options.read_fps(fps),
+        stdin=sys.stdin.buffer,
+    )
+    plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format)
+    target.target(source.size)
+    if scale is not None:
+        check_scale(scale)
+    plan.check(source, overwrite=overwrite)
+
+    from flowcli.estimator import Estimator
+
+    began = time.monotonic()
+    estimator = Estimator(
+        model,
+        device=device,
+        precision=precision,
+        memory=memory,
+        batch=batch,
+        overlap=overlap,
+        threads=threads,
+        guess=guess,
+    )
+    colors = choose_sequence_scale(source) if scale is None and plan.pictures is not None else SequenceScale(scale)
+    writer = OutputWriter(plan, source, look, colors, comment=f"model {model}", overwrite=overwrite)
+    run = SequenceRun(source, estimator, writer, backward=plan.needs_backward, resize=target)
+    for _ in progress(run, total=source.count, description=source.stem):
+        pass
+    outputs = [str(destination.path) for destination in plan.destinations]
+    if json:
+        height, width = source.size
+        print_json(
+            {
+                "outputs": outputs,
+                "pairs": run.done,
+                "size": {"width": width, "height": height},
+                "seconds": round(time.monotonic() - began, 3),
+                "scale": colors.value,
+                "settings": estimator.settings,
+            }
+        )
+    else:
+        for path in outputs:
+            print_result(path)
+    if run.fault is not None:
+        raise run.fault

@@ -1,0 +1,221 @@
+"""Options that several commands share: one Annotated type each, and how their text is read.
+
+Only typer and the standard library at module level: `--help` must not wait for anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from flowcli.io.frames import Moment, Selection
+    from flowcli.io.frames_resize import Resize
+
+Value = TypeVar("Value")
+
+FILES = "Input and output"
+FRAMES = "Frames"
+PICTURES = "Pictures"
+MODEL = "Model"
+SPEED = "Speed and memory"
+
+# The names of viz.STYLES, written out because importing it here would make --help slow; a test compares the two.
+Style = Literal["wheel", "hsv", "magnitude", "arrows", "overlay", "side-by-side", "warp"]
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Two images, a folder of frames, a quoted glob, one video, or - for raw RGB24 frames on stdin.",
+    ),
+]
+FlowPath = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="P",
+        rich_help_panel=FILES,
+        help="Flow data: .flo .pfm .npz .npy .flo5 .exr, .png (KITTI 16-bit), or a folder/ with a file per pair.",
+    ),
+]
+VizPath = Annotated[
+    str | None,
+    typer.Option(
+        "-v",
+        "--viz",
+        metavar="P",
+        rich_help_panel=FILES,
+        help="Pictures: .png .jpg for a pair; .mp4 .webm .gif or a folder/ for a sequence.",
+    ),
+]
+OcclusionPath = Annotated[
+    str | None,
+    typer.Option(
+        "--occlusion",
+        metavar="P",
+        rich_help_panel=FILES,
+        help="Masks of what is hidden in frame 2 (white), by the forward-backward check; suffixes as --viz.",
+    ),
+]
+FlowFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help="Flow files in a folder. Default flo."),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="FRAME|TIME", rich_help_panel=FRAMES, help="First frame: 120, or a time: 4.5s, 1:02:03."
+    ),
+]
+End = Annotated[
+    str | None,
+    typer.Option("--end", metavar="FRAME|TIME", rich_help_panel=FRAMES, help="Frame or time to stop before."),
+]
+Stride = Annotated[
+    int, typer.Option("--stride", min=1, metavar="N", rich_help_panel=FRAMES, help="Take every N-th frame.")
+]
+Size = Annotated[
+    str | None,
+    typer.Option("--size", metavar="WxH", rich_help_panel=FRAMES, help="Size of raw frames on stdin, in pixels."),
+]
+Fps = Annotated[
+    str | None,
+    typer.Option(
+        "--fps",
+        metavar="RATE",
+        rich_help_panel=FRAMES,
+        help="Frames per second of images and raw frames, such as 30 or 30000/1001. Default 25; videos know their own.",
+    ),
+]
+ResizeTo = Annotated[
+    str | None,
+    typer.Option(
+        "--resize",
+        metavar="WxH|FACTOR",
+        rich_help_panel=FRAMES,
+        help="Estimate at another size; the flow is returned in the pixels of the original frames.",
+    ),
+]
+StyleName = Annotated[Style, typer.Option("--style", rich_help_panel=PICTURES, help="How flow is drawn.")]
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        "--scale",
+        metavar="PX",
+        rich_help_panel=PICTURES,
+        help="Flow length with the full colour, in pixels. Default: one scale for the whole sequence.",
+    ),
+]
+Legend = Annotated[bool, typer.Option("--legend", rich_help_panel=PICTURES, help="Draw a key to the colours.")]
+Backward = Annotated[
+    bool, typer.Option("--backward", rich_help_panel=FILES, help="Estimate frame 2 -> frame 1 as well (NAME.backward).")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=FILES, help="Replace files that exist.")]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=FILES, help="Print one JSON object instead of paths.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="M",
+        rich_help_panel=MODEL,
+        help="compact (embedded), perceiver-io (as published), a checkpoint file; dis, farneback or zero to compare.",
+    ),
+]
+Guess = Annotated[
+    Literal["none", "dis"],
+    typer.Option("--guess", rich_help_panel=MODEL, help="First guess of the coarse-to-fine estimate (compact only)."),
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="D", rich_help_panel=SPEED, help="auto, cpu, cuda, cuda:N or mps.")
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    typer.Option("--precision", rich_help_panel=SPEED, help="Arithmetic of the network."),
+]
+Memory = Annotated[
+    float | None,
+    typer.Option("--memory", metavar="GIB", rich_help_panel=SPEED, help="Ceiling for the network's buffers, in GiB."),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option("--batch", min=1, metavar="N", rich_help_panel=SPEED, help="Tiles per step of the network."),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option("--overlap", min=0, metavar="PX", rich_help_panel=SPEED, help="Overlap of tiles, in pixels."),
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, metavar="N", rich_help_panel=SPEED, help="CPU threads of the network.")
+]
+
+
+def read_selection(start: str | None, end: str | None, stride: int) -> Selection:
+    """Return the frames that --start, --end and --stride name; raises typer.BadParameter."""
+    from flowcli.io.frames import Moment, Selection
+
+    def moment(text: str) -> Moment:
+        return Moment.parse(text)
+
+    return Selection(_read(moment, start, "--start"), _read(moment, end, "--end"), stride)
+
+
+def read_size(text: str | None, option: str = "--size") -> tuple[int, int] | None:
+    """Return (height, width) of `WxH`; raises typer.BadParameter."""
+    return _read(_parse_size, text, option)
+
+
+def read_fps(text: str | None) -> Fraction | None:
+    """Return the frame rate as a Fraction; raises typer.BadParameter."""
+    from fractions import Fraction
+
+    def parse(text: str) -> Fraction:
+        try:
+            rate = Fraction(text)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 0 < rate <= 10_000:
+            raise ValueError(f"expected frames per second such as 30 or 30000/1001, got {text!r}")
+        return rate
+
+    return _read(parse, text, "--fps")
+
+
+def read_resize(text: str | None) -> Resize:
+    """Return what `WxH` or `FACTOR` asks for; raises typer.BadParameter."""
+    from flowcli.io.frames_resize import Resize
+
+    def parse(text: str) -> Resize:
+        if "x" in text.lower():
+            return Resize(size=_parse_size(text))
+        try:
+            factor = float(text)
+        except ValueError:
+            factor = 0.0
+        if not 0 < factor <= 16:
+            raise ValueError(f"expected WIDTHxHEIGHT or a factor such as 0.5 (at most 16), got {text!r}")
+        return Resize(factor=factor)
+
+    return _read(parse, text, "--resize") or Resize()
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text.lower(), re.ASCII)
+    if match is None:
+        raise ValueError(f"expected WIDTHxHEIGHT such as 640x480, got {text!r}")
+    return int(match[2]), int(match[1])
+
+
+def _read(parse: Callable[[str], Value], text: str | None, option: str) -> Value | None:
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=f"'{option}'") from None

@@ -1,0 +1,101 @@
+"""Which frames of a sequence are wanted, and where the frames of a folder or glob lie, in the order a person means."""
+
+from __future__ import annotations
+
+import glob
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from flowcli.errors import InputError
+from flowcli.io.image import IMAGE_SUFFIXES
+
+_TIMESTAMP = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A place in a sequence: a frame number (int, from 0) or a time (Fraction, seconds from the first frame)."""
+
+    value: int | Fraction
+
+    @classmethod
+    def parse(cls, text: str) -> Moment:
+        """Read `120` as a frame number and `4s`, `4.5`, `1:30` or `1:02:03.5` as a time.
+
+        Raises:
+            ValueError: anything else.
+        """
+        if text.isascii() and text.isdigit():
+            return cls(int(text))
+        match = _TIMESTAMP.fullmatch(text)
+        if match is None:
+            raise ValueError(f"expected a frame number such as 120 or a time such as 4.5s or 1:02:03, got {text!r}")
+        hours, minutes, seconds = match.groups()
+        return cls(Fraction(seconds) + 60 * int(minutes or 0) + 3600 * int(hours or 0))
+
+    def index(self, times: Sequence[Fraction] | None, fps: Fraction) -> int:
+        """Return the number of the first frame at or after this moment.
+
+        Args:
+            times: seconds of every known frame, ascending; None where frames come at a fixed rate.
+            fps: that rate, in frames per second.
+        """
+        if isinstance(self.value, int):
+            return self.value
+        return math.ceil(self.value * fps) if times is None else bisect_left(times, self.value)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Frames start, start + stride, start + 2 stride, ... before end; the defaults take every frame."""
+
+    start: Moment | None = None
+    end: Moment | None = None
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise InputError(f"expected a stride of at least 1 frame, got {self.stride}")
+
+    def indices(
+        self, length: int | None, fps: Fraction, times: Sequence[Fraction] | None = None
+    ) -> tuple[int, int | None]:
+        """Return (first, stop) as frame numbers; stop is None when neither the end nor the length is known."""
+        first = 0 if self.start is None else self.start.index(times, fps)
+        stop = length if self.end is None else self.end.index(times, fps)
+        if length is not None and stop is not None:
+            stop = min(stop, length)
+        return first, stop
+
+
+def natural_key(path: Path) -> tuple[tuple[int, str, int], ...]:
+    """Return a key that sorts `frame2` before `frame10`, and is total: equal only for equal names."""
+    parts = re.split(r"(\d+)", path.name)
+    return (
+        *((0, part.casefold(), 0) if k % 2 == 0 else (1, "", int(part)) for k, part in enumerate(parts)),
+        (2, path.name, 0),
+    )
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the images of a folder in natural order, hidden files left out; its sub-folders are not searched."""
+    found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    return sorted(found, key=natural_key)
+
+
+def expand_glob(pattern: str) -> list[Path]:
+    """Return the files that a glob names, in natural order.
+
+    Raises:
+        InputError: if there is none.
+    """
+    # Path.glob refuses absolute patterns.
+    found = [path for path in map(Path, glob.glob(pattern, recursive=True)) if path.is_file()]  # noqa: PTH207
+    if not found:
+        raise InputError(f"{pattern}: no file matches this pattern")
+    return sorted(found, key=natural_key)

@@ -1,0 +1,245 @@
+"""Frame pairs from anywhere: `open_source` turns what the user named into a FrameSource.
+
+A reader (`sources_images`, `sources_raw`, `video_read`) knows one kind of input and yields single frames; FrameSource
+makes pairs of consecutive frames of it, each decoded once and never more than two held, and checks their sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from flowcli.errors import InputError
+from flowcli.flow import Frame
+from flowcli.io.frames import Selection, expand_glob, list_images
+from flowcli.io.image import IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True, eq=False)
+class FramePair:
+    """Two consecutive frames of a sequence.
+
+    Attributes:
+        name: stem for the files of this pair, unique within the sequence.
+        frame1: uint8 `(H, W, 3)` RGB.
+        frame2: the same size.
+        time: seconds of frame 1 after the first frame of the selection.
+        duration: seconds from frame 1 to frame 2, more than 0.
+    """
+
+    name: str
+    frame1: Frame
+    frame2: Frame
+    time: Fraction
+    duration: Fraction
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What is known of an input before its frames are read; they are numbered from 0 in the order of time.
+
+    Attributes:
+        stem: what outputs are named after.
+        size: (height, width) of the first frame, upright.
+        fps: frames per second, the nominal rate if it varies.
+        length: number of frames; None if only reading to the end can tell.
+        aspect: width of a pixel over its height when shown.
+        times: seconds of every frame, ascending from 0; None if they come at `fps`.
+        rereadable: whether frames can be read again, and from any one on.
+    """
+
+    stem: str
+    size: tuple[int, int]
+    fps: Fraction
+    length: int | None
+    aspect: Fraction = Fraction(1)
+    times: Sequence[Fraction] | None = None
+    rereadable: bool = True
+
+
+class FrameReader(Protocol):
+    """One kind of input."""
+
+    @property
+    def footage(self) -> Footage:
+        """What is known of it."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Return the stem for files that belong to frame `index`."""
+        ...
+
+    def read(self, first: int, stop: int | None, step: int) -> Iterator[Frame]:
+        """Yield frames first, first + step, ... before `stop` (None: to the end).
+
+        Raises:
+            InputError, FormatError: at the frame that cannot be read, after all those before it.
+        """
+        ...
+
+
+class FrameSource:
+    """The selected frames of one input as pairs of consecutive frames.
+
+    Attributes:
+        stem: what outputs are named after.
+        size: (height, width) of every frame.
+        fps: pairs per second: the nominal frame rate divided by the stride.
+        count: number of pairs, or None if only reading to the end can tell.
+        aspect: width of a pixel over its height when shown.
+        is_pair: two images named one by one, not a sequence.
+        paths: the files and folders that were named.
+        rereadable: whether pairs can be read more than once.
+    """
+
+    def __init__(
+        self, reader: FrameReader, selection: Selection, paths: Sequence[Path], *, is_pair: bool = False
+    ) -> None:
+        """Select frames of `reader`; raises InputError if fewer than two are left."""
+        footage = reader.footage
+        self._reader, self._times = reader, footage.times
+        self._step = selection.stride
+        self._first, self._stop = selection.indices(footage.length, footage.fps, footage.times)
+        self.stem = footage.stem
+        self.size = footage.size
+        self.fps = footage.fps / selection.stride
+        self.aspect = footage.aspect
+        self.paths = tuple(paths)
+        self.is_pair = is_pair
+        self.rereadable = footage.rereadable
+        self.count: int | None = None
+        if self._stop is not None:
+            frames = len(range(self._first, self._stop, self._step))
+            if footage.length is not None or frames < 2:
+                self.count = frames - 1
+            if frames < 2:
+                held = "" if footage.length is None else f" of the {footage.length} there are"
+                raise InputError(f"{self.stem}: expected at least two frames, {frames}{held} selected")
+
+    def name(self, index: int) -> str:
+        """Return the name of pair `index`, counted from 0."""
+        return self._reader.name(self._first + index * self._step)
+
+    def time(self, index: int) -> Fraction:
+        """Return the seconds of frame 1 of pair `index` after the first selected frame."""
+        times, frame = self._times, self._first + index * self._step
+        if times is None:
+            return index / self.fps
+        return times[frame] - times[self._first]
+
+    def pairs(self, start: int = 0, stop: int | None = None) -> Iterator[FramePair]:
+        """Yield pairs `start` to before `stop`, in order.
+
+        Raises:
+            InputError: a frame has another size than the first, or cannot be read; every pair before it has been
+                yielded by then.
+            FormatError: a frame is damaged; likewise.
+        """
+        step = self._step
+        last = self._stop if stop is None else self._first + stop * step + 1
+        previous: Frame | None = None
+        number = start - 1
+        for number, frame in enumerate(self._reader.read(self._first + start * step, last, step), start):
+            if frame.shape[:2] != self.size:
+                self._refuse_size(number, frame)
+            if previous is not None:
+                begin, end = self.time(number - 1), self.time(number)
+                yield FramePair(self.name(number - 1), previous, frame, begin, end - begin)
+            previous = frame
+        if number < 1:
+            raise InputError(f"{self.stem}: expected at least two frames, found {number + 1}")
+
+    def sample(self, number: int) -> Iterator[tuple[Frame, Frame]]:
+        """Yield at most `number` pairs spread evenly over a rereadable source of known length."""
+        assert self.count is not None and self.rereadable
+        number = min(number, self.count)
+        for k in range(number):
+            pair_index = (2 * k + 1) * self.count // (2 * number)
+            for pair in self.pairs(pair_index, pair_index + 1):
+                yield pair.frame1, pair.frame2
+
+    def _refuse_size(self, number: int, frame: Frame) -> None:
+        (height, width), found = self.size, f"{frame.shape[1]}x{frame.shape[0]}"
+        index = self._first + number * self._step
+        raise InputError(
+            f"{self.stem}: expected frames of {width}x{height} as the first, found {found} at frame {index}; "
+            f"use --end {index} for the part before it and --start {index} for the part after"
+        )
+
+
+def open_source(
+    inputs: Sequence[str],
+    *,
+    selection: Selection | None = None,
+    size: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+    stdin: BinaryIO | None = None,
+) -> FrameSource:
+    """Open what the user named: two images, more images, a folder, a glob, a video, or `-` for raw frames.
+
+    Args:
+        inputs: paths or globs as typed; several images form one sequence (two keep their order, more are sorted).
+        selection: which frames; None for all.
+        size: (height, width) of raw frames, needed with `-` and only there.
+        fps: frame rate of images and raw frames, default 25; a video knows its own.
+        stdin: where raw frames come from.
+
+    Raises:
+        InputError: nothing there, too few frames, unequal sizes, or a kind that cannot be read.
+        FormatError: the first frame is damaged.
+    """
+    selection = selection or Selection()
+    if list(inputs) == ["-"]:
+        from flowcli.io.sources_raw import RawReader
+
+        if size is None or stdin is None:
+            raise InputError("raw frames on stdin have no header; say their size with --size WIDTHxHEIGHT")
+        return FrameSource(RawReader(stdin, size, fps or DEFAULT_FPS), selection, ())
+    if size is not None:
+        raise InputError("--size is for raw frames on stdin (INPUT -); images and videos know their own size")
+    paths = [path for text in inputs for path in _expand(text)]
+    if len(inputs) == 1 and len(paths) == 1 and paths[0].is_file() and paths[0].suffix.lower() not in IMAGE_SUFFIXES:
+        from flowcli.io.video_read import VideoReader
+
+        if fps is not None:
+            raise InputError(f"{paths[0]}: a video knows its frame rate; --fps is for images and raw frames")
+        return FrameSource(VideoReader(paths[0], selection.end), selection, paths)
+    return _open_images(inputs, paths, selection, fps or DEFAULT_FPS)
+
+
+# What FFmpeg takes for numbered images, too.
+DEFAULT_FPS = Fraction(25)
+
+
+def _expand(text: str) -> list[Path]:
+    path = Path(text)
+    if path.exists():
+        return [path]
+    if any(mark in text for mark in "*?["):
+        return expand_glob(text)
+    raise InputError(f"{text}: no such file or folder")
+
+
+def _open_images(inputs: Sequence[str], paths: list[Path], selection: Selection, fps: Fraction) -> FrameSource:
+    from flowcli.io.frames import natural_key
+    from flowcli.io.sources_images import ImageReader
+
+    stem = paths[0].stem
+    is_pair = len(inputs) == len(paths) == 2
+    if len(paths) == 1 and paths[0].is_dir():
+        files, stem = list_images(paths[0]), paths[0].resolve().name
+        if len(files) < 2:
+            raise InputError(f"{paths[0]}: expected a folder with at least two images, found {len(files)}")
+    else:
+        files = paths if is_pair else sorted(paths, key=natural_key)
+        for path in files:
+            if path.is_dir() or path.suffix.lower() not in IMAGE_SUFFIXES:
+                raise InputError(f"{path}: expected an image; give two images, or one folder, glob or video")
+        if len(files) < 2:
+            raise InputError(f"{files[0]}: expected two images, one folder, a glob or a video, got a single image")
+        if len(inputs) == 1:
+            stem = files[0].resolve().parent.name
+    return FrameSource(ImageReader(files, stem, fps), selection, paths, is_pair=is_pair)
