@@ -42,7 +42,7 @@ METRICS: dict[str, Metric] = {
         Metric("epe_10_40", "s10-40", "px"),
         Metric("epe_40", "s40+", "px"),
         Metric("epe_matched", "matched", "px"),
-        Metric("epe_unmatched", "unmatch", "px"),
+        Metric("epe_unmatched", "unmatched", "px"),
     )
 }
 

@@ -1,0 +1,69 @@
+"""One estimator over labelled pairs: an error and a time for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+from flowcli.errors import InputError
+from flowcli.evaluation.labelled import LabelledPair
+from flowcli.evaluation.metrics import PairErrors, measure
+from flowcli.flow import FlowField, Frame, check_pair
+from flowcli.io.image import read_image
+
+
+class FlowEstimator(Protocol):
+    """What evaluation asks of an estimator; `flowcli.estimator.Estimator` is one."""
+
+    def flows(self, pairs: Iterable[tuple[Frame, Frame]]) -> Iterator[FlowField]:
+        """Yield the flow of each pair, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What came out for one pair; `seconds` is wall time for the estimate, without reading and measuring."""
+
+    pair: LabelledPair
+    errors: PairErrors
+    estimate: FlowField
+    seconds: float
+
+
+def evaluate(estimator: FlowEstimator, pairs: Sequence[LabelledPair]) -> Iterator[PairResult]:
+    """Estimate and measure pair after pair, in order; lazy, so that memory does not grow with their number.
+
+    An estimator that reads ahead to fill a batch spends the whole batch's time on its first pair: single times then
+    mean little, their mean is right.
+
+    Raises:
+        InputError: naming the pair, if frames, truth and mask differ in size or the truth says nothing.
+        FormatError: if a file is damaged.
+    """
+    reading = 0.0
+
+    def read_frames() -> Iterator[tuple[Frame, Frame]]:
+        nonlocal reading
+        for pair in pairs:
+            started = perf_counter()
+            frame1, frame2 = read_image(pair.frame1), read_image(pair.frame2)
+            try:
+                check_pair(frame1, frame2)
+            except InputError as error:
+                raise InputError(f"{pair.dataset} {pair.name}: {error}") from error
+            reading += perf_counter() - started
+            yield frame1, frame2
+
+    estimates = iter(estimator.flows(read_frames()))
+    for pair in pairs:
+        started, read_before = perf_counter(), reading
+        estimate = next(estimates)
+        seconds = perf_counter() - started - (reading - read_before)
+        matched = None if pair.read_matched is None else pair.read_matched()
+        try:
+            errors = measure(estimate, pair.read_truth(), matched, pair.truth_factor)
+        except InputError as error:
+            raise InputError(f"{pair.dataset} {pair.name}: {error}") from error
+        yield PairResult(pair, errors, estimate, seconds)
