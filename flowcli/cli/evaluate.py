@@ -1,0 +1,154 @@
+"""`flowcli evaluate`: errors of one or several models on pairs with known flow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flowcli.cli import options
+from flowcli.cli.console import message, print_json, print_result, progress
+from flowcli.errors import OutputError
+
+if TYPE_CHECKING:
+    from flowcli.evaluation.labelled import LabelledPair
+
+REPORT = "Report"
+
+# The names of evaluation.datasets.DATASETS, written out because importing it would make --help slow; a test compares.
+DatasetName = Literal["sintel-clean", "sintel-final", "kitti2012", "kitti2015", "middlebury", "chairs", "spring"]
+
+
+def evaluate(
+    dataset: Annotated[
+        DatasetName | None,
+        typer.Argument(metavar="DATASET", help="A published data set."),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Argument(metavar="ROOT", help="The folder it was unpacked to, in its published layout.")
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            "--pairs",
+            metavar="FILE.csv",
+            help="Instead of a data set: columns dataset,name,frame1,frame2,flow; paths relative to the file.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="Measure the first N pairs only.")
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option("--json", rich_help_panel=REPORT, help="Print JSON: settings, both ways of pooling, every pair."),
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", rich_help_panel=REPORT, help="Print the table as CSV.")] = False,
+    per_pair: Annotated[
+        bool, typer.Option("--per-pair", rich_help_panel=REPORT, help="Print a row per pair, not per data set.")
+    ] = False,
+    save_worst: Annotated[
+        int | None,
+        typer.Option(
+            "--save-worst",
+            min=1,
+            metavar="N",
+            rich_help_panel=REPORT,
+            help="Draw the N worst pairs of each model: frame, truth, estimate, error.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FOLDER", rich_help_panel=REPORT, help="Where those pictures go."),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="M",
+            rich_help_panel=options.MODEL,
+            help="compact (default), perceiver-io, dis, farneback, zero or a checkpoint file; repeat it to compare. "
+            "A row for zero, no motion anywhere, is always there.",
+        ),
+    ] = None,
+    guess: options.Guess = "none",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    memory: options.Memory = None,
+    batch: options.Batch = None,
+    overlap: options.Overlap = None,
+    threads: options.Threads = None,
+) -> None:
+    """Measure models on pairs with known flow.
+
+    EPE, outliers beyond 1, 3 and 5 px, Fl, angular error, EPE by speed and by visibility, seconds per pair.
+    """
+    if json and csv:
+        raise typer.BadParameter("expected at most one of --json and --csv, got both")
+    if (save_worst is None) != (output is None):
+        raise typer.BadParameter("--save-worst N and -o FOLDER belong together: give both or neither")
+    chosen = _list_pairs(dataset, root, pairs)[:limit]
+    if output is not None:
+        _check_picture_folder(output, overwrite)
+
+    from flowcli.estimator import Estimator
+    from flowcli.evaluation.report import benchmark_summary, format_csv, format_table, pair_list_summary
+    from flowcli.evaluation.run import evaluate as run
+    from flowcli.evaluation.worst import WorstPairs
+
+    estimators = {
+        name: Estimator(
+            name,
+            device=device,
+            precision=precision,
+            memory=memory,
+            batch=batch,
+            overlap=overlap,
+            threads=threads,
+            guess=guess,
+        )
+        for name in dict.fromkeys([*(model or ["compact"]), "zero"])
+    }
+    summary = pair_list_summary() if pairs else benchmark_summary()
+    for name, estimator in estimators.items():
+        worst = WorstPairs(save_worst or 0)
+        for result in progress(run(estimator, chosen), total=len(chosen), description=name):
+            summary.add(name, result)
+            worst.add(result)
+        if output is not None:
+            for path in worst.save(output, name):
+                message(f"wrote {path}")
+
+    rows = summary.pair_rows() if per_pair else summary.dataset_rows()
+    if json:
+        settings = {name: estimator.settings for name, estimator in estimators.items()}
+        print_json({"source": str(pairs or root), "models": settings, **summary.as_plain()})
+    elif csv:
+        print_result(format_csv(rows))
+    else:
+        notes = [] if per_pair else ["", *summary.footnotes()]
+        print_result("\n".join([format_table(rows), *notes]))
+
+
+def _list_pairs(dataset: DatasetName | None, root: Path | None, pairs: Path | None) -> list[LabelledPair]:
+    """Find the pairs and check that their files are there; nothing is decoded."""
+    if (dataset is None) == (pairs is None) or (dataset is None) != (root is None):
+        raise typer.BadParameter("expected either DATASET ROOT or --pairs FILE.csv")
+    if pairs is not None:
+        from flowcli.evaluation.pair_list import read_pair_list
+
+        return read_pair_list(pairs)
+    assert dataset is not None and root is not None
+    from flowcli.evaluation.datasets import open_dataset
+
+    return open_dataset(dataset, root)
+
+
+def _check_picture_folder(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: expected a folder for the pictures, found a file; give another name")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise OutputError(
+            f"{folder}: expected a new or empty folder, found files in it; add --overwrite to write there"
+        )
