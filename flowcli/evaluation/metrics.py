@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from flowcli.errors import InputError
 from flowcli.flow import FlowField
 
+Values = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -83,46 +85,44 @@ def measure(
     candidates, known = _candidates(estimate, truth, truth_factor)
     if matched is not None and matched.shape != estimate.size:
         raise InputError(f"expected the matched mask as {estimate.size}, got {matched.shape}")
-    guess = estimate.uv[known].astype(np.float64)  # (N, 2)
-    if not np.isfinite(guess).all():
-        missing = int((~np.isfinite(guess).all(axis=1)).sum())
-        raise InputError(f"expected an estimate at every pixel with known truth, got none at {missing} of {len(guess)}")
-    error, angle = np.full(len(guess), np.inf), np.zeros(len(guess))
-    longest, mean_length = np.zeros(len(guess)), np.zeros(len(guess))
+    u, v = _components(estimate.uv, known)
+    missing = int(np.count_nonzero(~(np.isfinite(u) & np.isfinite(v))))
+    if missing:
+        raise InputError(f"expected an estimate at every pixel with known truth, got none at {missing} of {u.size}")
+    error, angle = np.full(u.size, np.inf), np.zeros(u.size)
+    longest, mean_length = np.zeros(u.size), np.zeros(u.size)
     for candidate in candidates:
-        true = candidate[known].astype(np.float64)
-        distance, length = np.hypot(*(true - guess).T), np.hypot(*true.T)
-        angle = np.where(distance < error, _angles(guess, true), angle)
+        true_u, true_v = _components(candidate, known)
+        distance, length = np.sqrt((true_u - u) ** 2 + (true_v - v) ** 2), np.sqrt(true_u**2 + true_v**2)
+        nearer = distance < error
+        angle[nearer] = _angles(u[nearer], v[nearer], true_u[nearer], true_v[nearer])
         error = np.minimum(error, distance)
         longest = np.maximum(longest, length)
         mean_length += length / len(candidates)
 
-    everywhere, nowhere = np.ones(len(error), bool), np.zeros(len(error), bool)
-    seen = nowhere if matched is None else matched[known]
-    hidden = nowhere if matched is None else ~seen
-    measured: dict[str, tuple[NDArray[np.generic], NDArray[np.bool_]]] = {
-        "epe": (error, everywhere),
-        "px1": (100.0 * (error > 1), everywhere),
-        "px3": (100.0 * (error > 3), everywhere),
-        "px5": (100.0 * (error > 5), everywhere),
-        "fl": (100.0 * ((error > 3) & (error > 0.05 * longest)), everywhere),
-        "angular": (angle, everywhere),
-        "epe_0_10": (error, mean_length < 10),
-        "epe_10_40": (error, (mean_length >= 10) & (mean_length < 40)),
-        "epe_40": (error, mean_length >= 40),
-        "epe_matched": (error, seen),
-        "epe_unmatched": (error, hidden),
+    outliers = {
+        "px1": error > 1,
+        "px3": error > 3,
+        "px5": error > 5,
+        "fl": (error > 3) & (error > 0.05 * longest),
     }
-    return PairErrors(
-        sums={key: float(values[where].sum()) for key, (values, where) in measured.items()},
-        counts={key: int(where.sum()) for key, (_, where) in measured.items()},
-    )
+    fast, slow = mean_length >= 40, mean_length < 10
+    parts = {"epe_0_10": slow, "epe_10_40": ~(fast | slow), "epe_40": fast}
+    if matched is not None:
+        seen = matched[known]
+        parts |= {"epe_matched": seen, "epe_unmatched": ~seen}
+    sums = {"epe": error.sum(), "angular": angle.sum()}
+    sums |= {key: 100.0 * np.count_nonzero(where) for key, where in outliers.items()}
+    sums |= {key: error.sum(where=where) for key, where in parts.items()}
+    counts = dict.fromkeys(("epe", "angular", *outliers), u.size)
+    counts |= {key: int(np.count_nonzero(where)) for key, where in parts.items()}
+    return PairErrors({key: float(sums.get(key, 0)) for key in METRICS}, {key: counts.get(key, 0) for key in METRICS})
 
 
 def error_map(estimate: FlowField, truth: FlowField, truth_factor: int = 1) -> NDArray[np.float32]:
     """Endpoint error of every pixel, float32 `(H, W)` in pixels, NaN where it is unknown; arguments as in `measure`."""
     candidates, known = _candidates(estimate, truth, truth_factor)
-    distances = [np.hypot(*np.moveaxis(candidate - estimate.uv, -1, 0)) for candidate in candidates]
+    distances = [np.linalg.norm(candidate - estimate.uv, axis=2) for candidate in candidates]
     return np.where(known, np.minimum.reduce(distances), np.float32(np.nan))
 
 
@@ -141,8 +141,12 @@ def _candidates(
     return [truth.uv[row::factor, column::factor] for row, column in offsets], known
 
 
-def _angles(guess: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.float64]:
+def _components(uv: NDArray[np.float32], known: NDArray[np.bool_]) -> tuple[Values, Values]:
+    """U and v of the known pixels, each float64 `(N,)`."""
+    return uv[..., 0][known].astype(np.float64), uv[..., 1][known].astype(np.float64)
+
+
+def _angles(u: Values, v: Values, true_u: Values, true_v: Values) -> Values:
     """Angle in degrees between (u, v, 1) and (u', v', 1), by atan2: arccos loses small angles to rounding."""
-    (u, v), (true_u, true_v) = guess.T, true.T
     across = np.sqrt((v - true_v) ** 2 + (true_u - u) ** 2 + (u * true_v - v * true_u) ** 2)
     return np.degrees(np.arctan2(across, u * true_u + v * true_v + 1))
