@@ -1,18 +1,89 @@
-"""From a model's name or a file to a checkpoint, whatever layout the file has."""
+"""From a model's name or a file to a checkpoint, whatever layout the file has: recognised by content, not by name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from flowcli.checkpoints.checkpoint import Checkpoint
-from flowcli.checkpoints.native import read_native
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from flowcli.checkpoints.checkpoint import Checkpoint, check_shapes, check_values
+from flowcli.checkpoints.dialects import TITLES, Names, recognise_dialect, rename
+from flowcli.checkpoints.haiku import read_haiku
+from flowcli.checkpoints.native import CONFIG_KEY, read_native
+from flowcli.checkpoints.safetensors_header import read_safetensors_header
 from flowcli.checkpoints.store import locate
+from flowcli.checkpoints.torch_zip import read_torch_zip
+from flowcli.errors import WeightsError
+from flowcli.model.config import PERCEIVER_IO, ModelConfig
+
+# How torch.save began before PyTorch 1.6: a pickle of this number.
+_LEGACY_TORCH = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
 
 
-def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
+def load_checkpoint(name_or_path: str | Path, *, published: ModelConfig = PERCEIVER_IO) -> Checkpoint:
     """Read the weights of a known model, or of a file.
+
+    Args:
+        name_or_path: "compact", a name of the weights folder (`flowcli weights list`), or a file in one of the layouts:
+            our own; Hugging Face `model.safetensors` and `pytorch_model.bin`; DeepMind's haiku `.pystate`;
+            JOBR0's `.pth`; krasserm's `pytorch_model.bin`.
+        published: the network in a file that does not describe it, which is every layout but ours. All public files
+            hold the same weights, trained by DeepMind with the tanh form of GELU, so that is what they get; the
+            PyTorch ports compute the erf form (activations differ by up to 5e-4), and
+            `replace(PERCEIVER_IO, gelu="erf")` reproduces them.
 
     Raises:
         WeightsError: unknown, absent, damaged, or of another network.
     """
-    return read_native(locate(name_or_path))
+    path = locate(name_or_path)
+    try:
+        return _read(path, published)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _read(path: Path, published: ModelConfig) -> Checkpoint:
+    with path.open("rb") as file:
+        start = file.read(16)
+    # Eight bytes of header length, then JSON. First, because the length may look like the start of a pickle.
+    if start[8:9] == b"{" and start[4:8] == bytes(4):
+        if CONFIG_KEY in read_safetensors_header(path).metadata:
+            return read_native(path)
+        tensors = _read_safetensors(path)
+    elif start.startswith(b"PK\x03\x04"):
+        tensors = read_torch_zip(path)
+    elif start.startswith(_LEGACY_TORCH):
+        raise WeightsError(
+            f"{path}: expected a file of PyTorch 1.6 or later, found an older one; "
+            "load it with torch.load(weights_only=True) and save it again with torch.save"
+        )
+    elif start.startswith(b"\x80"):
+        tensors = read_haiku(path)
+    else:
+        raise WeightsError(f"{path}: expected a checkpoint (safetensors, torch.save or pickle), found {start!r}")
+    return _from_published(tensors, published, path)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: expected a safetensors file, found a damaged one ({error})") from error
+
+
+def _from_published(tensors: dict[str, Tensor], config: ModelConfig, path: Path) -> Checkpoint:
+    dialect = recognise_dialect(tensors, path)
+    renamed = rename(tensors, dialect, config.layers, path)
+    check_shapes({name: tuple(tensor.shape) for name, tensor in renamed.items()}, config, path)
+    # Tensors of a file may share bytes; conversion would give each its own.
+    if sum(tensor.nbytes for tensor in renamed.values()) > path.stat().st_size:
+        raise WeightsError(f"{path}: the tensors claim more bytes than the file has; it is not to be trusted")
+    for name, tensor in renamed.items():
+        if not tensor.is_floating_point():
+            raise WeightsError(f"{path}: expected tensor {name} of floating-point numbers, found {tensor.dtype}")
+    converted = {name: tensor.to(torch.float32, copy=True).contiguous() for name, tensor in renamed.items()}
+    check_values(converted, path)
+    return Checkpoint(config, converted, {"layout": TITLES[Names._fields.index(dialect)]}, path)

@@ -1,0 +1,44 @@
+"""The JSON header of a safetensors file, read without torch and without touching the tensors.
+
+Format: https://github.com/huggingface/safetensors#format (8 bytes of header length, JSON header, tensor bytes).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowcli.errors import WeightsError
+
+MAX_HEADER_BYTES = 100_000_000  # the library's own limit
+
+
+@dataclass(frozen=True)
+class SafetensorsHeader:
+    """What a safetensors file says of itself: free metadata, and the shape of every tensor."""
+
+    metadata: dict[str, str]
+    shapes: dict[str, tuple[int, ...]]
+
+
+def read_safetensors_header(path: Path) -> SafetensorsHeader:
+    """Read the header only.
+
+    Raises:
+        WeightsError: not a safetensors file, or its header is damaged.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(MAX_HEADER_BYTES, path.stat().st_size - 8):
+            raise WeightsError(
+                f"{path}: expected a safetensors file, found a header longer than the file; it is damaged"
+            )
+        encoded = file.read(length)
+    try:
+        header = json.loads(encoded)
+        metadata = header.pop("__metadata__", {})
+        shapes = {name: tuple(int(size) for size in tensor["shape"]) for name, tensor in header.items()}
+        return SafetensorsHeader({str(key): str(value) for key, value in metadata.items()}, shapes)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise WeightsError(f"{path}: expected a safetensors file, found a damaged header ({error})") from error
