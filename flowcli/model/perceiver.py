@@ -34,6 +34,9 @@ def fourier_positions(height: int, width: int, bands: int, nyquist: float = 1.0)
     Returns:
         float32 `(H*W, 2 + 4*bands)`: y, x, then sines of y and of x, then cosines of y and of x.
     """
+    if torch.empty(0).is_meta:
+        # Under `torch.device("meta")` only shapes count; linspace and sine would make torch import sympy there (2 s).
+        return torch.empty(height * width, 2 + 4 * bands)
     y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     angles_y = y[..., None] * torch.linspace(1, nyquist * height / 2, bands) * math.pi  # (H, W, bands)
     angles_x = x[..., None] * torch.linspace(1, nyquist * width / 2, bands) * math.pi
@@ -68,7 +71,8 @@ class GatedPixels(nn.Module):
     def __init__(self, features: int, products: int) -> None:
         super().__init__()
         self.register_buffer("whitening_mean", torch.zeros(PATCH_VALUES))
-        self.register_buffer("whitening_matrix", torch.eye(PATCH_VALUES))
+        # The identity; torch.eye on the meta device would make torch import sympy (2 s).
+        self.register_buffer("whitening_matrix", torch.zeros(PATCH_VALUES, PATCH_VALUES).fill_diagonal_(1))
         self.left = nn.Linear(PATCH_VALUES, products)
         self.right = nn.Linear(PATCH_VALUES, products)
         self.skip = nn.Linear(PATCH_VALUES, features, bias=False)
