@@ -51,7 +51,7 @@ def _read_png_size(data: bytes, name: str) -> tuple[int, int]:
 
 def _read_jpeg_size(data: bytes, name: str) -> tuple[int, int]:
     size, position = None, 2
-    while position + 4 <= len(data):
+    while position + 2 <= len(data):
         marker = data[position + 1]
         if data[position] != 0xFF:
             break

@@ -52,7 +52,10 @@ def decode_image(data: bytes, name: str) -> Frame:
     check_size(name, height, width)
     if kind == "PNM" and data[:2] in (b"P5", b"P6"):
         return _decode_binary_pnm(data, height, width)
-    frame = _decode_with_opencv(data, cv2.IMREAD_COLOR)
+    # With ANYDEPTH 16 bits stay 16: OpenCV rounds them differently from one format to the next.
+    frame = _decode_with_opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if frame is not None and frame.dtype == np.uint16:
+        frame = (frame >> 8).astype(np.uint8)
     if frame is None or frame.dtype != np.uint8 or frame.shape not in ((height, width, 3), (width, height, 3)):
         raise FormatError(f"{name}: {kind} file is damaged or of a kind that cannot be decoded ({width}x{height})")
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame), np.uint8)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from flowcli.errors import InputError
 from flowcli.flow import FlowField
-from flowcli.io.flow import kitti
+from flowcli.io.flow import exr, kitti
 from flowcli.io.flow.flo import decode_flo, encode_flo
+from flowcli.io.flow.flo5 import decode_flo5, encode_flo5
 from flowcli.io.flow.format import FlowFormat
 from flowcli.io.flow.npy import decode_npy, encode_npy
 from flowcli.io.flow.npz import decode_npz, encode_npz
@@ -32,6 +33,37 @@ _ROWS = (
     ),
     FlowFormat("npz", ".npz", "NumPy zip: float32 uv (H, W, 2), bool valid (H, W)", encode_npz, decode_npz),
     FlowFormat("npy", ".npy", "NumPy: float32 (H, W, 2); NaN where unknown", encode_npy, decode_npy),
+    FlowFormat(
+        "flo5",
+        ".flo5",
+        "Spring: HDF5 dataset flow, float32 (H, W, 2), gzip; NaN where unknown",
+        encode_flo5,
+        decode_flo5,
+        module="h5py",
+        extra="spring",
+    ),
+    FlowFormat(
+        "exr",
+        ".exr",
+        "OpenEXR: float32 channels u, v; NaN where unknown",
+        exr.encode_exr,
+        exr.decode_exr,
+        module="OpenEXR",
+        extra="exr",
+    ),
+    FlowFormat(
+        "half-exr",
+        ".half.exr",
+        "OpenEXR: the same as 16-bit halves, 11 significant bits",
+        exr.encode_half_exr,
+        exr.decode_exr,
+        step=2.0**-24,
+        relative_step=2.0**-10,
+        lowest=-exr.HIGHEST_HALF,
+        highest=exr.HIGHEST_HALF,
+        module="OpenEXR",
+        extra="exr",
+    ),
 )
 
 FORMATS: dict[str, FlowFormat] = {row.suffix: row for row in _ROWS}

@@ -1,24 +1,28 @@
 """NumPy `.npy`: one float array `(H, W, 2)`, u and v in pixels, NaN where the flow is unknown.
 
-The header is parsed by numpy's own parser, which evaluates literals only, and held against the number of bytes that
-are really there before an array is made. Objects are refused: nothing in such a file is ever unpickled.
+The layout is that of numpy.lib.format: magic, version, header length, a header that looks like a Python dict, values.
+Here the header is searched, not evaluated, and held against the number of bytes that are there before an array is made.
+Nothing in such a file is ever unpickled.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import re
 from typing import IO
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from flowcli.errors import FormatError
 from flowcli.flow import FlowField
-from flowcli.io.limits import check_size
+from flowcli.io.limits import MAX_PIXELS, check_size
 
-_HEADER_READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+_HEADER_LIMIT = 10_000
+_KIND = re.compile(rb"'descr':\s*'([<>|=]?(?:f[248]|b1))'")
+_ORDER = re.compile(rb"'fortran_order':\s*(True|False)")
+_SHAPE = re.compile(rb"'shape':\s*\(([\d, ]{0,99})\)")
 
 
 def encode_npy(field: FlowField) -> bytes:
@@ -44,7 +48,7 @@ def as_uv(array: NDArray[np.generic], name: str) -> NDArray[np.float32]:
 
 
 def read_array(stream: IO[bytes], size: int, name: str) -> NDArray[np.generic]:
-    """Read one array in NumPy's format (numpy.lib.format, versions 1 and 2) that fills the stream exactly.
+    """Read one array of floats or booleans that fills the stream exactly.
 
     Args:
         stream: positioned at the start.
@@ -52,27 +56,29 @@ def read_array(stream: IO[bytes], size: int, name: str) -> NDArray[np.generic]:
         name: the file, for messages.
 
     Raises:
-        FormatError: wrong magic or header, objects inside, too many pixels, or a size that does not match `size`.
+        FormatError: wrong magic or header, another kind of numbers, objects inside, too many pixels, or a size that
+            does not match `size`.
     """
-    try:
-        version = npy_format.read_magic(stream)
-        if version not in _HEADER_READERS:
-            raise ValueError(f"version {version} is unknown")
-        shape, fortran_order, dtype = _HEADER_READERS[version](stream)
-    except (ValueError, EOFError, UnicodeDecodeError) as error:
-        raise FormatError(f"{name}: expected an array in NumPy format: {str(error).splitlines()[0]}") from error
-    if dtype.kind not in "fb":
-        raise FormatError(f"{name}: expected an array of floats or booleans, found {dtype}; it is not loaded")
-    if len(shape) < 2:
-        raise FormatError(f"{name}: expected an array with height and width, found shape {shape}")
+    prefix = stream.read(8)
+    length_bytes = {b"\1\0": 2, b"\2\0": 4}.get(prefix[6:])
+    if prefix[:6] != b"\x93NUMPY" or length_bytes is None:
+        raise FormatError(f"{name}: expected an array in NumPy format, version 1 or 2, found {prefix!r}")
+    header_length = int.from_bytes(stream.read(length_bytes), "little")
+    header = stream.read(min(header_length, _HEADER_LIMIT))
+    kind, order, sides = (pattern.search(header) for pattern in (_KIND, _ORDER, _SHAPE))
+    if len(header) != header_length or order is None or sides is None:
+        raise FormatError(f"{name}: expected a NumPy header with descr, fortran_order and shape; it is cut or damaged")
+    if kind is None:
+        raise FormatError(f"{name}: expected an array of floats or booleans; nothing else is loaded")
+    dtype = np.dtype(kind[1].decode())
+    shape = tuple(int(side) for side in sides[1].decode().replace(",", " ").split())
+    if not 2 <= len(shape) <= 4 or max(shape) > MAX_PIXELS:
+        raise FormatError(f"{name}: expected an array with height and width, found shape ({sides[1].decode():.60})")
     check_size(name, shape[0], shape[1])
     count = math.prod(shape)
-    expected = count * dtype.itemsize
-    found = size - stream.tell()
-    if found != expected:
+    expected, found = count * dtype.itemsize, size - stream.tell()
+    data = stream.read(expected) if found == expected else b""
+    if count == 0 or len(data) != expected:
         raise FormatError(f"{name}: expected {expected} bytes for {dtype} {shape}, found {found}")
-    data = stream.read(expected)
-    if len(data) != expected:
-        raise FormatError(f"{name}: expected {expected} bytes for {dtype} {shape}, found {len(data)}")
     array = np.frombuffer(data, dtype, count)
-    return array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
+    return array.reshape(shape[::-1]).T if order[1] == b"True" else array.reshape(shape)

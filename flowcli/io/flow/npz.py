@@ -28,6 +28,9 @@ def encode_npz(field: FlowField) -> bytes:
 
 def decode_npz(data: bytes, name: str) -> FlowField:
     """Return the flow in `data`; raises FormatError naming the file `name`."""
+    end = data.rfind(b"PK\5\6")  # the zip's last record, 22 bytes and a comment whose length is in its last two
+    if end < 0 or end + 22 + int.from_bytes(data[end + 20 : end + 22], "little") != len(data):
+        raise FormatError(f"{name}: expected an .npz file, found no zip, or one cut short, or bytes after its end")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename: info for info in archive.infolist()}
