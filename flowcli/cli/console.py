@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from typing import TypeVar
 
 Item = TypeVar("Item")
 
@@ -29,9 +26,9 @@ def message(text: str) -> None:
 
 
 def progress(
-    items: Iterable[Item] | None = None, *, total: int | None = None, description: str = "", unit: str = "pair"
-) -> tqdm[Item]:
-    """Wrap `items` (or count up to `total` by hand) in a bar on stderr; silent when stderr is not a terminal."""
+    items: Iterable[Item], *, total: int | None = None, description: str = "", unit: str = "pair"
+) -> Iterable[Item]:
+    """Wrap `items` in a bar on stderr; silent when stderr is not a terminal."""
     from tqdm import tqdm
 
     return tqdm(

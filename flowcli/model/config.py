@@ -27,12 +27,12 @@ class ModelConfig:
         heads: heads of each self-attention layer; the two cross-attentions have one.
         decoder_width: channels of the decoder's queries, keys and values; None: latent_width, as published.
         gelu: "tanh" is how DeepMind trained, "erf" is what every PyTorch port computes.
-        pixel_network: how 54 patch values become features. "linear" is the published network; "gated" whitens the values
-            and adds products of two linear maps (motion needs products of temporal and spatial differences).
+        pixel_network: how 54 patch values become features. "linear" is as published; "gated" whitens the values and
+            adds products of two linear maps (motion needs products of temporal and spatial differences).
         pixel_width: products per pixel of the "gated" pixel network; 0 for "linear".
         query_residual: the decoder adds its query to what attention brings.
         flow_scale: pixels of flow per unit of the network's last layer.
-        residual: the flow is what is left after frame 2 was warped (the coarse-to-fine estimator), not the whole motion.
+        residual: the flow is what is left after frame 2 was warped (coarse to fine), not the whole motion.
     """
 
     tile: tuple[int, int]
@@ -58,7 +58,7 @@ class ModelConfig:
             raise ValueError(f"expected positive whole numbers for the sizes of the network, got {self}")
         if self.latent_width % self.heads:
             raise ValueError(f"expected latent_width divisible by heads, got {self.latent_width} and {self.heads}")
-        if self.decoder_width is not None and self.decoder_width < 1 or not 0 < self.position_nyquist <= 1:
+        if (self.decoder_width is not None and self.decoder_width < 1) or not 0 < self.position_nyquist <= 1:
             raise ValueError(f"expected decoder_width >= 1 and position_nyquist in (0, 1], got {self}")
         if self.gelu not in ("tanh", "erf"):
             raise ValueError(f"expected gelu 'tanh' or 'erf', got {self.gelu!r}")

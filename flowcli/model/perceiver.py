@@ -28,8 +28,8 @@ MAX_SCORES = 2**25
 def fourier_positions(height: int, width: int, bands: int, nyquist: float = 1.0) -> Tensor:
     """Compute the Fourier position of every pixel of a tile (section 3.2 of the paper's supplement).
 
-    Frequencies run linearly from 1 to `nyquist` times half the tile's side (its Nyquist frequency). Built in float32: arguments reach
-    `pi * side / 2`, beyond what half precision can hold.
+    Frequencies run linearly from 1 to `nyquist` times half the tile's side (its Nyquist frequency). Built in float32:
+    arguments reach `pi * side / 2`, beyond what half precision can hold.
 
     Returns:
         float32 `(H*W, 2 + 4*bands)`: y, x, then sines of y and of x, then cosines of y and of x.

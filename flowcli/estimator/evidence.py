@@ -1,0 +1,47 @@
+"""How badly a flow explains the frames: the local difference between frame 1 and the warped frame 2.
+
+Brightness alone is fooled by a change of light, gradients alone by flat regions; the sum of both, clipped so that an
+occluded pixel does not outweigh its surroundings, and averaged over a window, decides between two flows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+GRADIENT_WEIGHT = 4.0
+CLIP = 0.5
+
+
+def describe(frames: Tensor) -> Tensor:
+    """Turn RGB `(B, 3, H, W)` in [-1, 1] into brightness and its weighted gradients `(B, 3, H, W)`."""
+    grey = frames.mean(dim=1, keepdim=True)
+    padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
+    dx = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) * (GRADIENT_WEIGHT / 2)
+    dy = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) * (GRADIENT_WEIGHT / 2)
+    return torch.cat((grey, dx, dy), dim=1)
+
+
+def local_error(described1: Tensor, described2: Tensor, inside: Tensor, window: int = 9) -> Tensor:
+    """Average the clipped difference over a window.
+
+    Args:
+        described1: `describe`d frame 1, `(B, 3, H, W)`.
+        described2: `describe`d warped frame 2.
+        inside: bool `(B, 1, H, W)`, False where the flow left frame 2; such pixels count as badly explained.
+        window: side of the window in pixels, odd.
+
+    Returns:
+        `(B, 1, H, W)`, 0 to 3 x CLIP.
+    """
+    difference = (described1 - described2).abs_().clamp_(max=CLIP).sum(dim=1, keepdim=True)
+    difference = torch.where(inside, difference, CLIP)
+    return box_mean(difference, window)
+
+
+def box_mean(values: Tensor, window: int) -> Tensor:
+    """Mean over a `window` x `window` box inside the frame, separably; `(B, C, H, W)`."""
+    radius = window // 2
+    across = F.avg_pool2d(values, (1, window), 1, (0, radius), count_include_pad=False)
+    return F.avg_pool2d(across, (window, 1), 1, (radius, 0), count_include_pad=False)

@@ -1,0 +1,108 @@
+"""A Perceiver IO network as a method: tensors inside, numpy outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flowcli.checkpoints import build_model, load_checkpoint
+from flowcli.errors import InputError
+from flowcli.estimator.classical import DisFlow
+from flowcli.estimator.device import choose_device, choose_precision
+from flowcli.estimator.pyramid import PyramidSettings, estimate_coarse_to_fine
+from flowcli.estimator.tiled import TiledNetwork
+from flowcli.flow import FlowField, Frame
+from flowcli.model.config import ModelConfig
+from flowcli.model.features import flow_to_numpy, frames_to_tensor
+
+DEFAULT_MEMORY = 2.0
+"""Ceiling for the network's buffers in GiB when none is given."""
+
+
+class NetworkFlow:
+    """Estimates with a checkpoint: one scale for a network of whole motions, coarse to fine for one of residuals."""
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        memory: float | None = None,
+        batch: int | None = None,
+        overlap: int | None = None,
+        guess: str = "none",
+    ) -> None:
+        if guess not in ("none", "dis"):
+            raise InputError(f"expected a first guess none or dis, got {guess!r}")
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        checkpoint = load_checkpoint(model)
+        config = checkpoint.config
+        self.config, self.guess = config, guess
+        if guess != "none" and not config.residual:
+            raise InputError(f"expected --guess none with {model}: it estimates whole motions, not coarse to fine")
+        self.overlap = default_overlap(config) if overlap is None else overlap
+        if not 0 <= self.overlap < min(config.tile):
+            raise InputError(f"expected an overlap from 0 to {min(config.tile) - 1} pixels, got {overlap}")
+        self.batch = batch or tiles_per_batch(config, memory or DEFAULT_MEMORY)
+        self.model = build_model(checkpoint).to(self.device)
+        self.tiled = TiledNetwork(
+            self._run,
+            config,
+            self.batch,
+            self.overlap,
+            grid="even" if config.residual else "published",
+            cap=self.overlap if config.residual else None,
+        )
+        self.pyramid = PyramidSettings()
+        self.name = str(model)
+        self.settings: dict[str, object] = {
+            "model": self.name,
+            "weights": checkpoint.sha256,
+            "device": str(self.device),
+            "precision": self.precision,
+            "tile": list(config.tile),
+            "overlap": self.overlap,
+            "guess": guess,
+        }
+
+    def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
+        """Estimate the flow of pairs of uint8 `(H, W, 3)` RGB frames, all of one size."""
+        frame1, frame2 = (frames_to_tensor(frames, self.device) for frames in zip(*pairs, strict=True))
+        if self.config.residual:
+            start = self._guess(pairs)
+            flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, start)
+        else:
+            flow = self.tiled(frame1, frame2)
+        return [FlowField(uv) for uv in flow_to_numpy(flow)]
+
+    def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Tensor | None:
+        if self.guess == "none":
+            return None
+        fields = DisFlow().estimate(pairs)
+        stacked = torch.stack([torch.from_numpy(field.uv.transpose(2, 0, 1).copy()) for field in fields])
+        return stacked.to(self.device)
+
+    def _run(self, frame1: Tensor, frame2: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.model(frame1, frame2)
+
+
+def default_overlap(config: ModelConfig) -> int:
+    """Overlap of tiles in pixels: 20 as published; a quarter of a residual network's smaller tile."""
+    return min(config.tile) // 4 if config.residual else min(20, min(config.tile) // 2)
+
+
+def tiles_per_batch(config: ModelConfig, memory: float) -> int:
+    """Tiles that fit into `memory` GiB of buffers; at least one.
+
+    A tile holds its scores (at most MAX_SCORES of `model.perceiver` at once) and about twelve arrays of its pixels.
+    """
+    pixels = config.tile[0] * config.tile[1]
+    per_tile = 4 * pixels * (config.latents + 12 * config.pixel_channels)
+    # Beyond 32 tiles a CPU gains nothing, and a tile's working set leaves the cache.
+    return max(1, min(32, int(memory * 2**30 / per_tile)))

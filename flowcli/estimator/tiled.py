@@ -1,0 +1,79 @@
+"""One scale: cut frames into overlapping tiles, run the network on batches of them, blend the flows.
+
+Tiles are cut and blended one batch at a time, so memory beyond the frames themselves does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from flowcli.model.config import ModelConfig
+from flowcli.tiling import Grid, TileGrid, blend_weights
+
+Network = Callable[[Tensor, Tensor], Tensor]
+
+
+class TiledNetwork:
+    """Runs a network that knows one tile size on frames of any size.
+
+    Args:
+        network: maps two float `(B, 3, *tile)` to float32 `(B, 2, *tile)`.
+        config: the network's configuration.
+        batch: tiles per call of the network.
+        overlap: least overlap of tiles in pixels.
+        grid: layout of the tiles.
+        cap: largest blending weight; None: the published pyramid.
+    """
+
+    def __init__(
+        self, network: Network, config: ModelConfig, batch: int, overlap: int, grid: Grid, cap: int | None
+    ) -> None:
+        self.network, self.tile, self.batch, self.overlap = network, config.tile, batch, overlap
+        self.grid: Grid = grid
+        self.weights = torch.from_numpy(blend_weights(config.tile, cap))
+
+    @torch.inference_mode()
+    def __call__(self, frame1: Tensor, frame2: Tensor) -> Tensor:
+        """Estimate the flow of a batch of frames.
+
+        Args:
+            frame1: float `(B, 3, H, W)` in [-1, 1].
+            frame2: the same shape.
+
+        Returns:
+            float32 `(B, 2, H, W)` in pixels.
+        """
+        batch, _, height, width = frame1.shape
+        grid = TileGrid((height, width), self.tile, self.overlap, self.grid)
+        frame1, frame2 = (_pad(frame, grid.padded) for frame in (frame1, frame2))
+        weights = self.weights.to(frame1.device)
+        total = torch.zeros(batch, 2, *grid.padded, device=frame1.device)
+        norm = torch.zeros(1, 1, *grid.padded, device=frame1.device)
+        for row, column in grid.offsets:
+            norm[..., row : row + self.tile[0], column : column + self.tile[1]] += weights
+        windows = ((index, *offset) for index in range(batch) for offset in grid.offsets)
+        for chosen in _chunks(windows, self.batch):
+            tiles1, tiles2 = (torch.stack([self._cut(f, *w) for w in chosen]) for f in (frame1, frame2))
+            flow = self.network(tiles1, tiles2) * weights
+            for part, window in zip(flow, chosen, strict=True):
+                self._cut(total, *window).add_(part)
+        return (total / norm)[..., :height, :width]
+
+    def _cut(self, frames: Tensor, index: int, row: int, column: int) -> Tensor:
+        return frames[index, :, row : row + self.tile[0], column : column + self.tile[1]]
+
+
+def _pad(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Repeat the last row and column until the frames have at least `size`."""
+    below, right = size[0] - frames.shape[2], size[1] - frames.shape[3]
+    return F.pad(frames, (0, right, 0, below), mode="replicate") if below or right else frames
+
+
+def _chunks(windows: Iterator[tuple[int, int, int]], count: int) -> Iterator[list[tuple[int, int, int]]]:
+    while chunk := list(islice(windows, count)):
+        yield chunk

@@ -1,0 +1,86 @@
+"""Every number of a training run, in one frozen object that a TOML file can fill."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+
+from flowcli.errors import InputError
+from flowcli.model.config import COMPACT, ModelConfig
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of `flowcli train`.
+
+    Attributes:
+        model: the network.
+        steps: optimiser steps of the whole run; the schedule ends there.
+        batch: frame pairs per step.
+        seed: fixes textures, pairs, initial weights and so the result (on one device type and thread count).
+        muon_rate: learning rate of the orthogonalised updates of the hidden matrices.
+        adam_rate: learning rate of AdamW on everything else.
+        warmup: steps in which the rates rise from zero.
+        decay: last share of the steps in which the rates fall linearly to zero.
+        ema: decay of the averaged weights per step; the average is what is validated and shipped.
+        smallest_residual: shortest residual in pixels that the network is shown.
+        largest_residual: longest residual, reached after `widening` steps, starting from `first_residual`.
+        first_residual: the largest residual at step 0.
+        widening: steps over which the residuals and the motion widen.
+        largest_motion: longest background motion in pixels (at the level the network sees).
+        second_pass: share of a batch shown a second time, with the network's own estimate as the handed-down flow.
+        textures: procedural and photo textures in the bank; a new bank is drawn every `bank_steps`.
+        bank_steps: steps that use one bank.
+        photo_share: share of the bank cut from photos when there are any.
+        validate_every: steps between validations.
+        save_every: steps between saves of the state.
+    """
+
+    model: ModelConfig = field(default=COMPACT)
+    steps: int = 4000
+    batch: int = 24
+    seed: int = 0
+    muon_rate: float = 0.02
+    adam_rate: float = 1.5e-3
+    warmup: int = 100
+    decay: float = 0.4
+    ema: float = 0.995
+    smallest_residual: float = 0.1
+    first_residual: float = 0.5
+    largest_residual: float = 2.0
+    widening: int = 1000
+    largest_motion: float = 14.0
+    second_pass: float = 0.25
+    textures: int = 384
+    bank_steps: int = 500
+    photo_share: float = 0.5
+    validate_every: int = 200
+    save_every: int = 100
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, object]) -> TrainingConfig:
+        """Build from parsed TOML or JSON; InputError on an unknown key, a wrong type or an impossible value."""
+        known = {item.name: item for item in fields(cls)}
+        if unknown := sorted(values.keys() - known.keys()):
+            raise InputError(f"unknown training setting {unknown[0]!r}; known are {', '.join(known)}")
+        checked: dict[str, object] = {}
+        for name, value in values.items():
+            if name == "model":
+                if not isinstance(value, dict):
+                    raise InputError(f"expected training setting 'model' as a table, got {value!r}")
+                try:
+                    checked[name] = ModelConfig.from_dict({**COMPACT.to_dict(), **value})
+                except ValueError as error:
+                    raise InputError(f"training setting 'model': {error}") from None
+                continue
+            wanted = float if known[name].type == "float" else int
+            if isinstance(value, bool) or not isinstance(value, (int, wanted)) or value < 0:
+                raise InputError(f"expected training setting {name!r} as a {wanted.__name__} >= 0, got {value!r}")
+            checked[name] = wanted(value)
+        config = cls(**checked)  # type: ignore[arg-type]  # types were checked just above
+        if min(config.steps, config.batch, config.textures, config.bank_steps, config.save_every) < 1:
+            raise InputError("expected steps, batch, textures, bank_steps and save_every of at least 1")
+        return config

@@ -1,0 +1,220 @@
+"""The training loop: resumable at any saved step, and the same from the same seed.
+
+All randomness of a step comes from a generator seeded by (seed, step), so a state needs no generator and a resumed run
+follows the same curve as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from flowcli.flow import Frame
+from flowcli.model.perceiver import PerceiverFlow
+from flowcli.training.config import TrainingConfig
+from flowcli.training.initialise import initialise
+from flowcli.training.muon import Muon
+from flowcli.training.residual import ResidualTask, disturb, make_task, residual_loss
+from flowcli.training.state import TrainingState, load_state, save_state
+from flowcli.training.synthetic import SyntheticPairs, make_pairs
+from flowcli.training.textures import make_texture_bank
+
+MARGIN = 20
+"""Pixels of frame 2 rendered around the window, so that warping finds what moved in from outside."""
+
+VALIDATION_BATCHES = 8
+DECODE_STRIDE = 2
+"""Queries are independent: the loss looks at every second row and column, at a random phase."""
+
+Report = Callable[[dict[str, float]], None]
+
+
+def step_generator(config: TrainingConfig, step: int, device: torch.device) -> Generator:
+    """Return the generator of one step; negative steps are free for other uses."""
+    return Generator(device).manual_seed((config.seed * 1_000_003 + step) % 2**63)
+
+
+class TrainingData:
+    """Makes the batches of a run from its seed; holds one texture bank at a time."""
+
+    def __init__(self, config: TrainingConfig, photos: Sequence[Frame], device: torch.device) -> None:
+        self.config, self.photos, self.device = config, photos, device
+        self._bank_number = -1
+        self._bank = torch.empty(0)
+
+    def bank(self, step: int) -> Tensor:
+        """Return the textures that `step` uses, uint8 `(T, 3, S, S)`."""
+        number = step // self.config.bank_steps
+        if number != self._bank_number:
+            rng = np.random.default_rng((self.config.seed, number))
+            bank = make_texture_bank(rng, self.config.textures, self.photos, self.config.photo_share)
+            self._bank, self._bank_number = torch.from_numpy(bank).to(self.device), number
+        return self._bank
+
+    def batch(self, step: int, generator: Generator) -> tuple[SyntheticPairs, Tensor]:
+        """Make the pairs of a step and the flow that is handed down with them."""
+        config = self.config
+        share = min(1.0, step / max(1, config.widening))
+        largest = config.first_residual + share * (config.largest_residual - config.first_residual)
+        motion = 1.0 + share * (config.largest_motion - 1.0)
+        pairs = make_pairs(generator, self.bank(step), config.batch, config.model.tile, MARGIN, motion)
+        return pairs, disturb(generator, pairs.flow, config.smallest_residual, largest)
+
+
+def train(
+    config: TrainingConfig,
+    folder: Path,
+    photos: Sequence[Frame] = (),
+    device: torch.device | str = "cpu",
+    resume: bool = False,
+    report: Report | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> TrainingState:
+    """Train, writing `state.pt` and `log.jsonl` into `folder`.
+
+    Args:
+        config: the run.
+        folder: an existing folder.
+        photos: uint8 RGB frames to cut textures from.
+        device: where the network and the data live.
+        resume: go on from the state in the folder.
+        report: called with the figures of every logged step.
+        stop: asked after every step; True saves the state and ends early.
+
+    Returns:
+        The state after the last step; its averaged weights are the result.
+    """
+    device = torch.device(device)
+    data = TrainingData(config, photos, device)
+    model = PerceiverFlow(config.model).to(device)
+    if not resume:
+        generator = step_generator(config, -1, device)
+        initialise(model, generator, [make_task(generator, *data.batch(0, generator)) for _ in range(4)])
+    optimisers = make_optimisers(model, config)
+    state = TrainingState(config, model, optimisers)
+    if resume:
+        load_state(folder / "state.pt", state)
+    validation = make_validation(config, data, device)
+    model.train()
+    losses: list[float] = []
+    started, first = time.monotonic(), state.step
+    while state.step < config.steps:
+        losses.append(train_step(state, data, device))
+        ended = state.step == config.steps or stop()
+        if ended or state.step % config.save_every == 0:
+            save_state(folder / "state.pt", state)
+        if ended or state.step % config.validate_every == 0:
+            row = {
+                "step": state.step,
+                "samples": state.step * config.batch,
+                "loss": sum(losses) / len(losses),
+                "ratio": validate(state.averaged, validation),
+                "seconds_per_step": (time.monotonic() - started) / (state.step - first),
+            }
+            losses.clear()
+            with (folder / "log.jsonl").open("a") as log:
+                log.write(json.dumps(row) + "\n")
+            if report is not None:
+                report(row)
+        if ended:
+            break
+    return state
+
+
+def make_optimisers(model: PerceiverFlow, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the hidden matrices, AdamW for latents, biases, norms and the last layer."""
+    hidden = [p for name, p in model.named_parameters() if _is_hidden_matrix(name, p)]
+    chosen = {id(p) for p in hidden}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    adam = torch.optim.AdamW(others, lr=config.adam_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    return [Muon(hidden, config.muon_rate), adam]
+
+
+def _is_hidden_matrix(name: str, parameter: Tensor) -> bool:
+    return parameter.ndim == 2 and name not in ("encoder.latents", "decoder.output.weight")
+
+
+def schedule(config: TrainingConfig, step: int) -> float:
+    """Share of the full learning rate at a step: linear warm-up, plateau, linear decay to zero."""
+    rise = (step + 1) / max(1, config.warmup)
+    fall = (config.steps - step) / max(1.0, config.decay * config.steps)
+    return min(1.0, rise, fall)
+
+
+def train_step(state: TrainingState, data: TrainingData, device: torch.device) -> float:
+    """Run one optimiser step; returns the loss of fresh pairs in pixels."""
+    config, model = state.config, state.model
+    generator = step_generator(config, state.step, device)
+    share = schedule(config, state.step)
+    for optimiser, rate in zip(state.optimisers, (config.muon_rate, config.adam_rate), strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * share
+        optimiser.zero_grad(set_to_none=True)
+
+    pairs, handed = data.batch(state.step, generator)
+    task = make_task(generator, pairs, handed)
+    again = int(config.batch * config.second_pass) if state.step >= config.widening // 2 else 0
+    loss, pixels, latents = _loss(model, task, generator)
+    loss.backward()
+    if again:
+        with torch.no_grad():
+            residual = model.write(pixels[:again], latents[:again]).transpose(1, 2).unflatten(2, config.model.tile)
+        # The network's own answer, smoothed as the estimator smooths it, is the next pass's question.
+        improved = median5(handed[:again] + residual)
+        window = SyntheticPairs(
+            pairs.frame1[:again], pairs.frame2[:again], pairs.flow[:again], pairs.visible[:again], pairs.margin
+        )
+        second, *_ = _loss(model, make_task(generator, window, improved), generator)
+        (second * config.second_pass).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimiser in state.optimisers:
+        optimiser.step()
+    state.step += 1
+    state.average()
+    return float(loss.detach())
+
+
+def _loss(model: PerceiverFlow, task: ResidualTask, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss on a quarter of the pixels, with what the network read: pixels and latents."""
+    height, width = model.config.tile
+    pixels, latents = model.read(task.frame1, task.warped)
+    phase = torch.randint(DECODE_STRIDE, (2,), generator=generator, device=generator.device)
+    grid = torch.arange(height * width, device=pixels.device).view(height, width)
+    chosen = grid[phase[0] :: DECODE_STRIDE, phase[1] :: DECODE_STRIDE].flatten()
+    estimate = model.write(pixels[:, chosen], latents)
+    target = task.target.flatten(2).transpose(1, 2)[:, chosen]
+    weight = task.weight.flatten(2).transpose(1, 2)[:, chosen]
+    return residual_loss(estimate, target, weight), pixels, latents
+
+
+def median5(flow: Tensor) -> Tensor:
+    """Median of each 5x5 neighbourhood, per component, of `(B, 2, H, W)`."""
+    batch, channels, height, width = flow.shape
+    padded = F.pad(flow, (2, 2, 2, 2), mode="replicate")
+    columns = F.unfold(padded, 5).view(batch, channels, 25, height * width)
+    return columns.median(dim=2).values.view(batch, channels, height, width)
+
+
+def make_validation(config: TrainingConfig, data: TrainingData, device: torch.device) -> list[ResidualTask]:
+    """Make the fixed validation set: full motion, full residuals, pairs that are never trained on."""
+    generator = step_generator(config, -2, device)
+    step = config.widening
+    return [make_task(generator, *data.batch(step, generator)) for _ in range(VALIDATION_BATCHES)]
+
+
+@torch.no_grad()
+def validate(model: PerceiverFlow, tasks: Sequence[ResidualTask]) -> float:
+    """Mean endpoint error over mean length of the target, at visible pixels; 1 means nothing learned."""
+    error, length = 0.0, 0.0
+    for task in tasks:
+        known = task.weight[:, 0] == 1
+        error += float((model(task.frame1, task.warped) - task.target).norm(dim=1)[known].sum())
+        length += float(task.target.norm(dim=1)[known].sum())
+    return error / length

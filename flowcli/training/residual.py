@@ -1,0 +1,91 @@
+"""What the network is shown: a window whose second frame was warped by a handed-down flow that is nearly right.
+
+The coarse-to-fine estimator asks for the difference between the true flow and the flow from the level above. Training
+makes that difference three ways: the truth plus a smooth error, the truth blurred (its edges are then wrong, as they
+are after upsampling), and, in a second pass, the network's own first answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from flowcli.estimator.warp import warp
+from flowcli.training.motion import uniform
+from flowcli.training.synthetic import SyntheticPairs
+
+LONGEST_TARGET = 4.0
+"""Residuals beyond this many pixels are not asked for: a 3x3 patch cannot see them."""
+
+OCCLUDED_WEIGHT = 0.25
+"""Weight of pixels that frame 2 does not show; their flow has to come from their surroundings."""
+
+
+@dataclass(frozen=True)
+class ResidualTask:
+    """One question to the network.
+
+    Attributes:
+        frame1: float `(B, 3, H, W)` in [-1, 1].
+        warped: frame 2 on the grid of frame 1, the same shape.
+        target: residual flow in pixels, `(B, 2, H, W)`.
+        weight: `(B, 1, H, W)`, 0 where there is no answer.
+    """
+
+    frame1: Tensor
+    warped: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+def disturb(generator: Generator, flow: Tensor, smallest: float, largest: float) -> Tensor:
+    """Make the flow that a coarser level might hand down, from the true `(B, 2, H, W)`; errors in pixels."""
+    batch, _, height, width = flow.shape
+    size = uniform(generator, smallest, largest, batch, 1, 1, 1)
+    blurred = uniform(generator, 0, 1, batch, 1, 1, 1) < 0.25
+    kernel = 2 * int(torch.randint(1, 5, (1,), generator=generator, device=generator.device)) + 1  # 3 to 9
+    pooled = F.avg_pool2d(flow, kernel, stride=1, padding=kernel // 2, count_include_pad=False)
+    size = torch.where(blurred, size.clamp(max=0.3), size)
+    points = torch.randint(2, 6, (2,), generator=generator, device=generator.device)
+    shape = (batch, 2, int(points[0].clamp(max=4)), int(points[1]))
+    field = torch.randn(shape, generator=generator, device=generator.device) * 0.4
+    smooth = F.interpolate(field, (height, width), mode="bicubic", align_corners=True)
+    offset = torch.randn(batch, 2, 1, 1, generator=generator, device=generator.device) * 0.6
+    return torch.where(blurred, pooled, flow) + size * (smooth + offset)
+
+
+def make_task(generator: Generator, pairs: SyntheticPairs, handed: Tensor) -> ResidualTask:
+    """Warp frame 2 by the handed-down flow, and ask for the rest.
+
+    In one pair of eight the canvas of frame 2 ends at a random side of the window, as it does at a frame's border.
+    """
+    batch = handed.shape[0]
+    origin = (pairs.margin, pairs.margin)
+    warped, inside = warp(pairs.frame2, handed, pairs.frame1, origin)
+    cut = _cut_sides(generator, batch, handed)
+    inside = inside & ~cut
+    warped = torch.where(inside, warped, pairs.frame1)
+    target = pairs.flow - handed
+    near = target.norm(dim=1, keepdim=True) < LONGEST_TARGET
+    seen = (pairs.visible & inside).float()
+    weight = near * (OCCLUDED_WEIGHT + (1 - OCCLUDED_WEIGHT) * seen)
+    return ResidualTask(pairs.frame1, warped, target, weight)
+
+
+def _cut_sides(generator: Generator, batch: int, handed: Tensor) -> Tensor:
+    """Say where the handed-down flow leaves a frame that ends at one side of the window, bool `(B, 1, H, W)`."""
+    height, width = handed.shape[2:]
+    side = torch.randint(0, 32, (batch, 1, 1), generator=generator, device=generator.device)
+    x = torch.arange(width, device=handed.device) + handed[:, 0]
+    y = torch.arange(height, device=handed.device)[:, None] + handed[:, 1]
+    cut = (side == 0) & (x < 0) | (side == 1) & (x > width - 1) | (side == 2) & (y < 0) | (side == 3) & (y > height - 1)
+    return cut[:, None]
+
+
+def residual_loss(estimate: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean over weighted pixels of sqrt(|error|^2 + 1e-3), in pixels; all `(B, O, channels)`."""
+    error = (estimate - target).square().sum(-1, keepdim=True)
+    return ((error + 1e-3).sqrt() * weight).sum() / weight.sum().clamp(min=1)

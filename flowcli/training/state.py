@@ -1,0 +1,62 @@
+"""The state of a training run, in one file of plain tensors."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+
+from flowcli.errors import WeightsError
+from flowcli.model.perceiver import PerceiverFlow
+from flowcli.training.config import TrainingConfig
+
+
+class TrainingState:
+    """Weights, their running average, optimiser momenta and the number of steps done."""
+
+    def __init__(
+        self, config: TrainingConfig, model: PerceiverFlow, optimisers: list[torch.optim.Optimizer], step: int = 0
+    ) -> None:
+        self.config, self.model, self.optimisers, self.step = config, model, optimisers, step
+        self.averaged = copy.deepcopy(model).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the averaged weights towards the current ones; early steps count for more than the decay says."""
+        decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
+        for mean, value in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+
+
+def save_state(path: Path, state: TrainingState) -> None:
+    """Write the state to `path`, whole or not at all."""
+    temporary = path.with_suffix(".partial")
+    torch.save(
+        {
+            "step": state.step,
+            "config": state.config.to_dict(),
+            "model": state.model.state_dict(),
+            "averaged": state.averaged.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
+        },
+        temporary,
+    )
+    temporary.replace(path)
+
+
+def load_state(path: Path, state: TrainingState) -> None:
+    """Read `path` into `state`, in place; WeightsError when it is absent or of another network."""
+    if not path.is_file():
+        raise WeightsError(f"expected a training state at {path}, found none; start without --resume")
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state.model.load_state_dict(saved["model"])
+        state.averaged.load_state_dict(saved["averaged"])
+    except RuntimeError:
+        raise WeightsError(
+            f"{path} holds the state of another network; resume with the settings it began with"
+        ) from None
+    for optimiser, values in zip(state.optimisers, saved["optimisers"], strict=True):
+        optimiser.load_state_dict(values)
+    state.step = saved["step"]
