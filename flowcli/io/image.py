@@ -55,7 +55,7 @@ def decode_image(data: bytes, name: str) -> Frame:
     # With ANYDEPTH 16 bits stay 16: OpenCV rounds them differently from one format to the next.
     frame = _decode_with_opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if frame is not None and frame.dtype == np.uint16:
-        frame = (frame >> 8).astype(np.uint8)
+        frame = np.right_shift(frame, 8).astype(np.uint8)
     if frame is None or frame.dtype != np.uint8 or frame.shape not in ((height, width, 3), (width, height, 3)):
         raise FormatError(f"{name}: {kind} file is damaged or of a kind that cannot be decoded ({width}x{height})")
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame), np.uint8)
