@@ -85,7 +85,7 @@ def check_shapes(found: Mapping[str, tuple[int, ...]], config: ModelConfig, path
     if missing := sorted(expected.keys() - found.keys()):
         raise WeightsError(f"{path}: tensor {missing[0]} is missing{_and_others(missing)}; the file is not complete")
     if extra := sorted(found.keys() - expected.keys()):
-        raise WeightsError(f"{path}: tensor {extra[0]} has no place in the network{_and_others(extra)}")
+        raise WeightsError(f"{path}: tensor {extra[0]!r:.100} has no place in the network{_and_others(extra)}")
     for name, shape in expected.items():
         if tuple(found[name]) != shape:
             raise WeightsError(f"{path}: expected tensor {name} of shape {shape}, found {tuple(found[name])}")

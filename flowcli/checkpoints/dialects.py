@@ -174,7 +174,7 @@ def recognise_dialect(names: Iterable[str], path: Path) -> str:
 
     dialect = max(Names._fields, key=count_known)
     if not count_known(dialect):
-        example = f"such as {sorted(names)[0]!r}" if names else "and holds none at all"
+        example = f"such as {sorted(names)[0]!r:.100}" if names else "and holds none at all"
         raise WeightsError(f"{path}: the tensors are not those of a Perceiver IO flow network, {example}")
     return dialect
 
@@ -189,7 +189,9 @@ def rename(tensors: Mapping[str, Tensor], dialect: str, layers: int, path: Path)
     for name in tensors:
         spelling = spell(dialect, name)
         if spelling in spelled:
-            raise WeightsError(f"{path}: tensors {spelled[spelling]} and {name} claim the same place in the network")
+            raise WeightsError(
+                f"{path}: tensors {spelled[spelling]!r:.100} and {name!r:.100} claim the same place in the network"
+            )
         if spelling is not None:
             spelled[spelling] = name
     names = name_tensors(dialect, layers)
@@ -199,7 +201,7 @@ def rename(tensors: Mapping[str, Tensor], dialect: str, layers: int, path: Path)
             f"{TITLES[Names._fields.index(dialect)]} needs it"
         )
     if extra := sorted(spelled[name] for name in spelled.keys() - set(names.values())):
-        raise WeightsError(f"{path}: tensor {extra[0]} has no place in a network of {layers} layers")
+        raise WeightsError(f"{path}: tensor {extra[0]!r:.100} has no place in a network of {layers} layers")
     renamed = {canonical: tensors[spelled[foreign]] for canonical, foreign in names.items()}
     if dialect in TRANSPOSED:
         return {

@@ -31,7 +31,7 @@ class _PickledDtype:
 
     def resolve(self) -> np.dtype:
         if not isinstance(self.code, str) or self.code not in _DTYPES or self.order not in ("<", "="):
-            raise ValueError(f"expected little-endian floating-point arrays, found {self.order!r}{self.code!r}")
+            raise ValueError(f"expected little-endian floating-point arrays, found {self.order!r:.10}{self.code!r:.20}")
         return np.dtype(_DTYPES[self.code])
 
 
@@ -52,11 +52,11 @@ class _PickledArray:
         if not isinstance(self.dtype, _PickledDtype) or not isinstance(data, bytes | bytearray):
             raise ValueError("expected an array of numbers")
         if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
-            raise ValueError(f"expected whole numbers as shape, found {shape!r}")
+            raise ValueError(f"expected whole numbers as shape, found {shape!r:.100}")
         dtype = self.dtype.resolve()
         size = math.prod(shape) * dtype.itemsize
         if size != len(data):
-            raise ValueError(f"expected {size} bytes for shape {shape}, found {len(data)}")
+            raise ValueError(f"expected {size} bytes for shape {shape!r:.100}, found {len(data)}")
         array = np.frombuffer(data, dtype).reshape(shape, order="F" if self.fortran else "C")
         return torch.from_numpy(array.copy(order="C"))
 
@@ -70,7 +70,7 @@ def _array_from_buffer(data: object, dtype: object, shape: object, order: object
 def _encode_latin1(text: str, encoding: str) -> bytes:
     """Protocol 2 has no bytes: it spells them as text and calls `_codecs.encode`."""
     if encoding != "latin1":
-        raise ValueError(f"expected bytes spelled in latin1, found {encoding!r}")
+        raise ValueError(f"expected bytes spelled in latin1, found {encoding!r:.20}")
     return text.encode("latin1")
 
 
@@ -103,14 +103,14 @@ def read_haiku(path: Path) -> dict[str, Tensor]:
         for parameter, array in _items(parameters, path):
             name = f"{module}/{parameter}"
             if not isinstance(array, _PickledArray):
-                raise WeightsError(f"{path}: expected an array as {name}, found {type(array).__name__}")
+                raise WeightsError(f"{path}: expected an array as {name!r:.100}, found {type(array).__name__}")
             try:
                 budget -= len(array.data) if isinstance(array.data, bytes | bytearray) else 0
                 if budget < 0:
                     raise ValueError("the arrays claim more bytes than the file has")
                 tensors[name] = array.resolve()
             except ValueError as error:
-                raise WeightsError(f"{path}: {name}: {error}") from error
+                raise WeightsError(f"{path}: {name!r:.100}: {error}") from error
     return tensors
 
 

@@ -7,6 +7,7 @@ archive before memory is taken, and only the names that a dictionary of tensors 
 from __future__ import annotations
 
 import math
+import struct
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -28,6 +29,19 @@ _STORAGES = {
 # Where a training program keeps the network among other things (JOBR0).
 _NESTED_UNDER = "model_state_dict"
 _MAX_ENTRIES = 100_000
+# What zipfile and torch raise on an archive that contradicts itself.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -99,24 +113,24 @@ class _Archive:
         if not isinstance(storage, _Storage) or type(offset) is not int or offset < 0:
             raise ValueError("its storage or offset makes no sense")
         if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
-            raise ValueError(f"expected whole numbers as shape, found {shape!r}")
+            raise ValueError(f"expected whole numbers as shape, found {shape!r:.100}")
         # Strides of 0 would let a few bytes pose as a tensor of any size.
         if math.prod(shape) and stride != torch.empty(shape, device="meta").stride():
-            raise ValueError(f"expected a contiguous tensor, found strides {stride!r} for shape {shape!r}")
+            raise ValueError(f"expected a contiguous tensor, found strides {stride!r:.100} for shape {shape!r:.100}")
         values = self._read(storage)[offset : offset + math.prod(shape)]
         if len(values) != math.prod(shape):
-            raise ValueError(f"shape {shape} reaches beyond its storage")
+            raise ValueError(f"shape {shape!r:.100} reaches beyond its storage")
         return values.reshape(shape)
 
     def _read(self, storage: _Storage) -> Tensor:
         if storage.key not in self._storages:
             content = bytearray(self._zip.read(str(self._folder / "data" / storage.key)))
             if len(content) % storage.dtype.itemsize:
-                raise ValueError(f"storage {storage.key} is no whole number of values")
+                raise ValueError(f"storage {storage.key!r:.100} is no whole number of values")
             empty = torch.empty(0, dtype=storage.dtype)  # frombuffer refuses to make one
             self._storages[storage.key] = torch.frombuffer(content, dtype=storage.dtype) if content else empty
         if self._storages[storage.key].dtype != storage.dtype:
-            raise ValueError(f"storage {storage.key} is claimed to be of two types")
+            raise ValueError(f"storage {storage.key!r:.100} is claimed to be of two types")
         return self._storages[storage.key]
 
 
@@ -135,5 +149,5 @@ def read_torch_zip(path: Path) -> dict[str, Tensor]:
             if not isinstance(top, dict) or not all(isinstance(tensor, _PickledTensor) for tensor in top.values()):
                 raise ValueError("it holds something else than a dictionary of tensors")
             return {str(name): archive.resolve(tensor) for name, tensor in top.items()}
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise WeightsError(f"{path}: expected a file of torch.save, found a damaged one ({error})") from error

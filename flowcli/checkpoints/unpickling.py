@@ -57,7 +57,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self._admitted:
             raise WeightsError(
-                f"{self._path}: the pickle wants to run {module}.{name}, which no known checkpoint needs; "
+                f"{self._path}: the pickle wants to run {f'{module}.{name}'!r:.100}, which no known checkpoint needs; "
                 "refused, nothing was run"
             )
         stand_in = self._admitted[module, name]

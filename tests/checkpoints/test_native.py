@@ -109,7 +109,7 @@ def test_loading_does_not_tie_the_tensors_to_the_file(tmp_path: Path) -> None:
     ("change", "complaint"),
     [
         (lambda tensors: tensors.pop("encoder.latents"), "tensor encoder.latents is missing"),
-        (lambda tensors: tensors.update(stray=torch.zeros(2)), "tensor stray has no place"),
+        (lambda tensors: tensors.update(stray=torch.zeros(2)), "tensor 'stray' has no place"),
         (
             lambda tensors: tensors.update({"decoder.output.bias": torch.zeros(3)}),
             r"expected tensor decoder.output.bias of shape \(2,\), found \(3,\)",

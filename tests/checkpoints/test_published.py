@@ -167,7 +167,10 @@ def whole_numbers(tensors: dict[str, Tensor]) -> None:
     ("change", "complaint"),
     [
         (drop, r"tensor perceiver\.encoder\.self_attends\.7\.mlp\.dense1\.bias is missing"),
-        (add, r"tensor perceiver\.encoder\.self_attends\.12\.mlp\.dense1\.bias has no place in a network of 12 layers"),
+        (
+            add,
+            r"tensor 'perceiver\.encoder\.self_attends\.12\.mlp\.dense1\.bias' has no place in a network of 12 layers",
+        ),
         (misshape, r"expected tensor encoder\.latents of shape \(6, 16\), found \(5, 16\)"),
         (turn, r"expected tensor pixels\.linear\.weight of shape \(64, 54\), found \(54, 64\)"),
         (poison, r"tensor encoder\.latents holds NaN"),
