@@ -12,6 +12,10 @@ from typing import Annotated
 import typer
 
 from flowcli import __version__
+from flowcli.cli.demo import demo
+from flowcli.cli.estimate import estimate
+from flowcli.cli.evaluate import evaluate
+from flowcli.cli.train import train
 from flowcli.errors import FlowcliError
 
 app = typer.Typer(
@@ -36,6 +40,11 @@ def _root(
     ] = False,
 ) -> None:
     pass
+
+
+# The order of the help text.
+for _command in (estimate, evaluate, train, demo):
+    app.command()(_command)
 
 
 def main() -> None:

@@ -112,3 +112,14 @@ def _equal_sizes(pairs: Iterable[Pair], most: int) -> Iterator[list[Pair]]:
                 group = []
             group.append((frame1, frame2))
         yield group
+
+
+def estimate(frame1: Frame, frame2: Frame, model: str | Path = "compact") -> FlowField:
+    """Estimate one pair with the default settings; an `Estimator` kept alive is faster for many.
+
+    Args:
+        frame1: uint8 `(H, W, 3)` RGB.
+        frame2: the same size.
+        model: as for `Estimator`.
+    """
+    return Estimator(model).flow(frame1, frame2)

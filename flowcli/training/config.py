@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 
 from flowcli.errors import InputError
 from flowcli.model.config import COMPACT, ModelConfig
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]  # installed for Python 3.10 only
 
 
 @dataclass(frozen=True)
@@ -84,3 +91,13 @@ class TrainingConfig:
         if min(config.steps, config.batch, config.textures, config.bank_steps, config.save_every) < 1:
             raise InputError("expected steps, batch, textures, bank_steps and save_every of at least 1")
         return config
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """Parse a settings file; InputError when it is missing or no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: expected a TOML file of training settings, {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected TOML, found {error}") from None

@@ -6,7 +6,6 @@ follows the same curve as one that was never stopped.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from flowcli.training.config import TrainingConfig
 from flowcli.training.initialise import initialise
 from flowcli.training.muon import Muon
 from flowcli.training.residual import ResidualTask, disturb, make_task, residual_loss
+from flowcli.training.results import append_log, write_results
 from flowcli.training.state import TrainingState, load_state, save_state
 from flowcli.training.synthetic import SyntheticPairs, make_pairs
 from flowcli.training.textures import make_texture_bank
@@ -76,8 +76,8 @@ def train(
     resume: bool = False,
     report: Report | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> TrainingState:
-    """Train, writing `state.pt` and `log.jsonl` into `folder`.
+) -> list[Path]:
+    """Train, keeping the state, the log and the results in `folder`.
 
     Args:
         config: the run.
@@ -89,7 +89,7 @@ def train(
         stop: asked after every step; True saves the state and ends early.
 
     Returns:
-        The state after the last step; its averaged weights are the result.
+        The files that hold the results: weights (the running average), log and curve.
     """
     device = torch.device(device)
     data = TrainingData(config, photos, device)
@@ -97,19 +97,17 @@ def train(
     if not resume:
         generator = step_generator(config, -1, device)
         initialise(model, generator, [make_task(generator, *data.batch(0, generator)) for _ in range(4)])
-    optimisers = make_optimisers(model, config)
-    state = TrainingState(config, model, optimisers)
+    state = TrainingState(config, model, make_optimisers(model, config))
     if resume:
         load_state(folder / "state.pt", state)
     validation = make_validation(config, data, device)
     model.train()
     losses: list[float] = []
     started, first = time.monotonic(), state.step
+    results = write_results(folder, state)
     while state.step < config.steps:
         losses.append(train_step(state, data, device))
         ended = state.step == config.steps or stop()
-        if ended or state.step % config.save_every == 0:
-            save_state(folder / "state.pt", state)
         if ended or state.step % config.validate_every == 0:
             row = {
                 "step": state.step,
@@ -119,13 +117,15 @@ def train(
                 "seconds_per_step": (time.monotonic() - started) / (state.step - first),
             }
             losses.clear()
-            with (folder / "log.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
+            append_log(folder, row)
             if report is not None:
                 report(row)
+        if ended or state.step % config.save_every == 0:
+            save_state(folder / "state.pt", state)
+            results = write_results(folder, state)
         if ended:
             break
-    return state
+    return results
 
 
 def make_optimisers(model: PerceiverFlow, config: TrainingConfig) -> list[torch.optim.Optimizer]:

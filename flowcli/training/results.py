@@ -1,0 +1,70 @@
+"""What a run leaves in its folder: weights for `--model`, a log in JSON lines and its curve as a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from flowcli.checkpoints import save_checkpoint
+from flowcli.errors import OutputError
+from flowcli.io.image import write_image
+from flowcli.training.state import TrainingState
+
+WEIGHTS, LOG, CURVE = "weights.safetensors", "log.jsonl", "curve.png"
+
+
+def prepare_folder(folder: Path, *, resume: bool) -> None:
+    """Make the folder of a run; OutputError when it already holds one that is not to be resumed, or cannot be made."""
+    if not resume and (folder / "state.pt").exists():
+        raise OutputError(f"{folder} already holds a run; use --resume to go on with it, or another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: expected a folder for the run, {error.strerror}") from None
+
+
+def append_log(folder: Path, row: dict[str, float]) -> None:
+    """Add one line of figures to the log."""
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        log.write(json.dumps(row) + "\n")
+
+
+def write_results(folder: Path, state: TrainingState) -> list[Path]:
+    """Write the averaged weights and, where there is a log, its curve; returns the files."""
+    config = state.config
+    recipe = {
+        "steps": str(state.step),
+        "samples": str(state.step * config.batch),
+        "settings": json.dumps(config.to_dict()),
+    }
+    save_checkpoint(folder / WEIGHTS, config.model, state.averaged.state_dict(), recipe)
+    paths = [folder / WEIGHTS]
+    if (folder / LOG).exists():
+        rows = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+        write_image(folder / CURVE, draw_curve([row["step"] for row in rows], [row["ratio"] for row in rows]))
+        paths += [folder / LOG, folder / CURVE]
+    return paths
+
+
+def draw_curve(steps: list[float], ratios: list[float], size: tuple[int, int] = (360, 640)) -> np.ndarray:
+    """Plot error / motion on the validation set, 0 to 1, against steps; uint8 `(H, W, 3)` RGB."""
+    height, width = size
+    left, bottom, top, right = 50, height - 30, 15, width - 15
+    picture = np.full((height, width, 3), 255, np.uint8)
+    grey, black, font = (200, 200, 200), (0, 0, 0), cv2.FONT_HERSHEY_SIMPLEX
+    for tenth in range(0, 11, 2):
+        y = round(bottom - (bottom - top) * tenth / 10)
+        cv2.line(picture, (left, y), (right, y), grey, 1)
+        cv2.putText(picture, f"{tenth / 10:.1f}", (12, y + 4), font, 0.4, black, 1, cv2.LINE_AA)
+    last = max(steps[-1], 1.0)
+    cv2.putText(picture, f"{last:.0f} steps", (right - 90, height - 10), font, 0.4, black, 1, cv2.LINE_AA)
+    cv2.putText(picture, "error / motion, synthetic validation", (left, height - 10), font, 0.4, black, 1, cv2.LINE_AA)
+    points = [
+        (round(left + (right - left) * step / last), round(bottom - (bottom - top) * min(max(ratio, 0), 1)))
+        for step, ratio in zip(steps, ratios, strict=True)
+    ]
+    cv2.polylines(picture, [np.array(points, np.int32)], False, (30, 90, 200), 2, cv2.LINE_AA)
+    return picture
