@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,6 +16,7 @@ PERCENTILE = 99.5
 HEADROOM = 1.1
 # A scene at rest still shows some hundredths of a pixel of noise, which must not be blown up to full colour.
 SMALLEST_SCALE = 1.0
+COMMON_PERCENTILE = 90
 _SAMPLES = 2**17
 
 
@@ -32,6 +34,15 @@ def choose_scale(field: FlowField) -> float:
     if lengths.size == 0:
         return SMALLEST_SCALE
     return round_up(max(SMALLEST_SCALE, HEADROOM * float(np.percentile(lengths, PERCENTILE))))
+
+
+def choose_common_scale(fields: Iterable[FlowField]) -> float:
+    """Return one scale in pixels for all `fields`: the 90th percentile of their own scales, rounded up.
+
+    A few frames of another shot among them do not move it. The fields are taken one by one; give a sample of a long
+    sequence, spread evenly.
+    """
+    return round_up(float(np.percentile([choose_scale(field) for field in fields], COMMON_PERCENTILE)))
 
 
 def round_up(scale: float) -> float:

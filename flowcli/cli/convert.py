@@ -1,0 +1,84 @@
+"""`flowcli convert`: flow files from one format to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flowcli.cli import options
+
+if TYPE_CHECKING:
+    from flowcli.io.flow.format import FlowFormat
+    from flowcli.io.flow.loss import Loss
+
+
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A flow file, a folder of them, or a quoted glob.")],
+    target: Annotated[
+        str, typer.Argument(metavar="OUT", help="A flow file, by suffix; or a folder/ for the same names in --format.")
+    ],
+    format: options.FlowFormat = None,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+) -> None:
+    """Convert flow files between formats.
+
+    What the new format cannot hold is said on stderr: rounding, clipping, lost validity. Formats are known by suffix:
+    .flo .pfm .npz .npy .flo5 .exr .half.exr, and .png for KITTI's 16 bits.
+    """
+    from flowcli.cli.console import message, print_json, print_result, progress
+    from flowcli.errors import InputError
+    from flowcli.io.flow import find_format
+    from flowcli.io.flow.listing import list_flows, name_results
+    from flowcli.io.flow.loss import Loss
+    from flowcli.io.sinks import flow_destination
+    from flowcli.jobs.outputs import find_suffix
+
+    paths = list_flows([source])
+    names = name_results(paths)
+    destination = flow_destination(target, find_suffix(format or "flo"))
+    if format is not None and not destination.is_folder:
+        raise InputError(f"--format {format} is for a folder; {target} says its format by its suffix")
+    if len(paths) > 1 and not destination.is_folder:
+        raise InputError(f"{target}: expected a folder/ for {len(paths)} flow files, got one file")
+    outputs = [destination.file(name) for name in names]
+    for path, output in zip(paths, outputs, strict=True):
+        if output.resolve() == path.resolve():
+            raise InputError(f"{path}: expected another file to write to, got the file itself")
+    destination.check(names, overwrite=overwrite)
+    row = find_format(f"flow{destination.suffix}")
+    loss = Loss()
+    for path, output in progress(list(zip(paths, outputs, strict=True)), description="convert", unit="file"):
+        loss += _convert_file(path, output, row)
+    clauses = loss.describe(row)
+    if clauses:
+        message(f"{destination.path}: {', '.join(clauses)}")
+    if json:
+        print_json(
+            {
+                "outputs": [str(destination.path)],
+                "files": len(paths),
+                "format": row.name,
+                "known_pixels": loss.pixels,
+                "rounding_px": loss.rounding,
+                "clipped_pixels": loss.clipped,
+                "changed_validity_pixels": loss.validity,
+            }
+        )
+    else:
+        print_result(str(destination.path))
+
+
+def _convert_file(path: Path, output: Path, row: FlowFormat) -> Loss:
+    from flowcli.io.atomic import write_bytes
+    from flowcli.io.flow import read_flow
+    from flowcli.io.flow.loss import measure_loss
+
+    field = read_flow(path)
+    data = row.encode(field)
+    # Read back what will be in the file: the loss is measured, not derived.
+    loss = measure_loss(field, row.decode(data, str(output)), row)
+    write_bytes(output, data)
+    return loss

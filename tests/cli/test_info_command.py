@@ -1,0 +1,92 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from flowcli import __version__
+from flowcli.cli import info as info_module
+from flowcli.cli.info import info
+from flowcli.errors import FlowcliError, FormatError
+from flowcli.flow import FlowField
+from flowcli.io.flow import FORMATS, write_flow
+from flowcli.io.image import write_image
+
+app = typer.Typer()
+app.command()(info)
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_installation_as_json():
+    report = json.loads(run("--json").stdout)
+    assert report["flowcli"] == __version__
+    packages = {entry["name"]: entry["version"] for entry in report["packages"]}
+    assert packages["numpy"] == np.__version__
+    assert report["devices"][0]["name"] == "cpu"
+    assert {entry["name"] for entry in report["flow_formats"]} == set(FORMATS)
+    assert {entry["name"] for entry in report["weights"]} >= {"compact", "perceiver-io"}
+    assert {entry["name"]: entry["available"] for entry in report["video_codecs"]}[".mp4"] is True
+
+
+def test_the_installation_as_text():
+    result = run()
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["flowcli", __version__]
+    assert any(line.startswith("devices") and "cpu" in line for line in lines)
+
+
+def test_a_missing_package_is_said(monkeypatch):
+    monkeypatch.setitem(info_module._DISTRIBUTIONS, "a-package-that-is-not-there", "nothing")
+    packages = {entry["name"]: entry["version"] for entry in json.loads(run("--json").stdout)["packages"]}
+    assert packages["a-package-that-is-not-there"] == "not installed"
+
+
+@pytest.mark.parametrize("suffix", list(FORMATS))
+def test_what_a_flow_file_holds(suffix):
+    uv = np.array([[[3, 4], [-6, 8], [0, 0], [9, 9]]], np.float32)
+    write_flow(f"a{suffix}", FlowField(uv, np.array([[True, True, True, False]])))
+    report = json.loads(run(f"a{suffix}", "--json").stdout)
+    assert report["holds"] == "flow"
+    assert report["format"].startswith(FORMATS[suffix].name)
+    assert (report["width"], report["height"], report["known_percent"]) == (4, 1, 75)
+    assert report["u_px"] == {"min": -6, "median": 0, "max": 3}
+    assert report["length_px"] == {"min": 0, "median": 5, "max": 10}
+    assert report["bytes"] == Path(f"a{suffix}").stat().st_size
+
+
+def test_flow_without_a_known_pixel():
+    write_flow("a.flo", FlowField(np.zeros((2, 3, 2), np.float32), np.zeros((2, 3), bool)))
+    report = json.loads(run("a.flo", "--json").stdout)
+    assert (report["known_percent"], report["length_px"]) == (0, None)
+    assert "length px      none" in run("a.flo").stdout
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("a.jpg", "JPEG")])
+def test_what_an_image_holds(name, kind):
+    write_image(name, np.zeros((5, 7, 3), np.uint8))
+    report = json.loads(run(name, "--json").stdout)
+    assert (report["holds"], report["format"], report["width"], report["height"]) == ("image", kind, 7, 5)
+
+
+def test_refusals():
+    Path("a.txt").write_text("hello")
+    Path("a.flo").write_text("hello")
+    Path("a.png").write_text("hello")
+    assert "expected a flow file or an image" in str(run("a.txt").exception)
+    assert "no such file" in str(run("b.flo").exception)
+    for name in ("a.flo", "a.png"):
+        result = run(name)
+        assert isinstance(result.exception, FormatError)
+        assert isinstance(result.exception, FlowcliError)
+        assert result.stdout == ""
