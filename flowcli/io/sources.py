@@ -6,13 +6,14 @@ makes pairs of consecutive frames of it, each decoded once and never more than t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from flowcli.errors import InputError
+from flowcli.errors import FlowcliError, InputError
 from flowcli.flow import Frame
 from flowcli.io.frames import Selection, expand_glob, list_images
 from flowcli.io.image import IMAGE_SUFFIXES
@@ -130,7 +131,7 @@ class FrameSource:
             return index / self.fps
         return times[frame] - times[self._first]
 
-    def pairs(self, start: int = 0, stop: int | None = None) -> Iterator[FramePair]:
+    def pairs(self, start: int = 0, stop: int | None = None) -> Generator[FramePair, None, None]:
         """Yield pairs `start` to before `stop`, in order.
 
         Raises:
@@ -153,13 +154,16 @@ class FrameSource:
             raise InputError(f"{self.stem}: expected at least two frames, found {number + 1}")
 
     def sample(self, number: int) -> Iterator[tuple[Frame, Frame]]:
-        """Yield at most `number` pairs spread evenly over a rereadable source of known length."""
+        """Yield at most `number` pairs, spread evenly over a rereadable source, without unreadable ones."""
         assert self.count is not None and self.rereadable
         number = min(number, self.count)
         for k in range(number):
-            pair_index = (2 * k + 1) * self.count // (2 * number)
-            for pair in self.pairs(pair_index, pair_index + 1):
-                yield pair.frame1, pair.frame2
+            place = (2 * k + 1) * self.count // (2 * number)
+            # Whoever reads the pairs themselves will be told of the fault.
+            with suppress(FlowcliError), closing(self.pairs(place, place + 1)) as pairs:
+                for pair in pairs:
+                    yield pair.frame1, pair.frame2
+                    break
 
     def _refuse_size(self, number: int, frame: Frame) -> None:
         (height, width), found = self.size, f"{frame.shape[1]}x{frame.shape[0]}"
