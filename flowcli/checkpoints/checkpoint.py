@@ -5,7 +5,6 @@ Tensors carry the names of `PerceiverFlow.state_dict()`, whatever file they came
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from flowcli.checkpoints.digest import compute_sha256
 from flowcli.errors import WeightsError
 from flowcli.model.config import ModelConfig
 from flowcli.model.perceiver import PerceiverFlow, fourier_positions
@@ -42,11 +42,7 @@ class Checkpoint:
     @cached_property
     def sha256(self) -> str:
         """Digest of the file, read on first use."""
-        with self.path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(2**20):
-                digest.update(block)
-        return digest.hexdigest()
+        return compute_sha256(self.path)
 
 
 def build_model(checkpoint: Checkpoint) -> PerceiverFlow:
@@ -58,6 +54,7 @@ def build_model(checkpoint: Checkpoint) -> PerceiverFlow:
     with torch.device("meta"):  # no memory and no random numbers for values that are replaced at once
         model = PerceiverFlow(config)
     model.load_state_dict(checkpoint.tensors, strict=True, assign=True)
+    # The meta device gave it a shape only.
     model.positions = fourier_positions(*config.tile, config.position_bands, config.position_nyquist)
     return model.eval()
 

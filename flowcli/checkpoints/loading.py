@@ -12,8 +12,8 @@ from torch import Tensor
 from flowcli.checkpoints.checkpoint import Checkpoint, check_shapes, check_values
 from flowcli.checkpoints.dialects import TITLES, Names, recognise_dialect, rename
 from flowcli.checkpoints.haiku import read_haiku
-from flowcli.checkpoints.native import CONFIG_KEY, read_native
-from flowcli.checkpoints.safetensors_header import read_safetensors_header
+from flowcli.checkpoints.native import is_native, read_native
+from flowcli.checkpoints.safetensors_header import is_safetensors
 from flowcli.checkpoints.store import locate
 from flowcli.checkpoints.torch_zip import read_torch_zip
 from flowcli.errors import WeightsError
@@ -48,10 +48,9 @@ def load_checkpoint(name_or_path: str | Path, *, published: ModelConfig = PERCEI
 def _read(path: Path, published: ModelConfig) -> Checkpoint:
     with path.open("rb") as file:
         start = file.read(16)
-    # Eight bytes of header length, then JSON. First, because the length may look like the start of a pickle.
-    if start[8:9] == b"{" and start[4:8] == bytes(4):
-        if CONFIG_KEY in read_safetensors_header(path).metadata:
-            return read_native(path)
+    if is_native(path):
+        return read_native(path)
+    if is_safetensors(path):  # before the pickles: the length of its header may look like the start of one
         tensors = _read_safetensors(path)
     elif start.startswith(b"PK\x03\x04"):
         tensors = read_torch_zip(path)

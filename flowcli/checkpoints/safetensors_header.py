@@ -20,6 +20,15 @@ class SafetensorsHeader:
 
     metadata: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
+    end: int
+    """Where the tensor bytes start."""
+
+
+def is_safetensors(path: Path) -> bool:
+    """Tell whether the file starts with eight bytes of header length and a JSON object."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and start[4:8] == bytes(4)
 
 
 def read_safetensors_header(path: Path) -> SafetensorsHeader:
@@ -39,6 +48,6 @@ def read_safetensors_header(path: Path) -> SafetensorsHeader:
         header = json.loads(encoded)
         metadata = header.pop("__metadata__", {})
         shapes = {name: tuple(int(size) for size in tensor["shape"]) for name, tensor in header.items()}
-        return SafetensorsHeader({str(key): str(value) for key, value in metadata.items()}, shapes)
+        return SafetensorsHeader({str(key): str(value) for key, value in metadata.items()}, shapes, 8 + length)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path}: expected a safetensors file, found a damaged header ({error})") from error

@@ -139,8 +139,9 @@ def test_arguments_that_cannot_be_stored(tmp_path: Path) -> None:
     tensors = random_model(TINY).state_dict()
     with pytest.raises(ValueError, match=r"got torch\.int8"):
         save_checkpoint(tmp_path / "a.safetensors", TINY, tensors, {}, dtype=torch.int8)
-    with pytest.raises(ValueError, match="is written from `config`"):
-        save_checkpoint(tmp_path / "a.safetensors", TINY, tensors, {"flowcli.config": "{}"})
+    for key in ("flowcli.config", "flowcli.sha256"):
+        with pytest.raises(ValueError, match=f"metadata key '{key}' is written by save_checkpoint itself"):
+            save_checkpoint(tmp_path / "a.safetensors", TINY, tensors, {key: "{}"})
     with pytest.raises(OutputError, match="cannot be written"):
         save_checkpoint(tmp_path / "absent" / "a.safetensors", TINY, tensors, {})
 
