@@ -52,6 +52,8 @@ def decode_image(data: bytes, name: str) -> Frame:
     check_size(name, height, width)
     if kind == "PNM" and data[:2] in (b"P5", b"P6"):
         return _decode_binary_pnm(data, height, width)
+    if kind == "PNM":
+        data += b"\n"  # OpenCV drops the last number of a plain file unless something follows it
     # With ANYDEPTH 16 bits stay 16: OpenCV rounds them differently from one format to the next.
     frame = _decode_with_opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if frame is not None and frame.dtype == np.uint16:

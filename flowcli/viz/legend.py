@@ -29,7 +29,8 @@ def draw_legend(picture: Frame, scale: float, kind: str) -> Frame:
     height, width = picture.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         return picture
-    panel = _make_panel(round(min(max(min(height, width) * 0.2, 36), 200)), f"{scale:g} px", kind)
+    label = f"0 - {scale:g} px" if kind == "magnitude" else f"{scale:g} px"
+    panel = _make_panel(round(min(max(min(height, width) * 0.2, 36), 200)), label, kind)
     panel_height, panel_width = panel.shape[:2]
     margin = max(2, panel_width // 16)
     marked = picture.copy()
@@ -43,13 +44,13 @@ def _make_panel(key_side: int, label: str, kind: str) -> Frame:
     key = _make_bar(key_side) if kind == "magnitude" else _make_disc(key_side, kind)
     thickness = max(1, round(key_side / 90))
     font_scale = key_side / 140 if key_side > 70 else 0.4
-    (text_width, text_height), _ = cv2.getTextSize(label, _FONT, font_scale, thickness)
+    (text_width, text_height), below = cv2.getTextSize(label, _FONT, font_scale, thickness)
     width = max(key.shape[1], text_width) + 2 * padding
-    height = key.shape[0] + text_height + 3 * padding
+    height = key.shape[0] + text_height + below // 2 + 3 * padding
     panel = np.full((height, width, 3), _PANEL, np.uint8)
     left = (width - key.shape[1]) // 2
     panel[padding : padding + key.shape[0], left : left + key.shape[1]] = key
-    origin = ((width - text_width) // 2, height - padding)
+    origin = ((width - text_width) // 2, height - padding - below // 2)
     cv2.putText(panel, label, origin, _FONT, font_scale, _INK, thickness, cv2.LINE_AA)
     cv2.rectangle(panel, (0, 0), (width - 1, height - 1), _INK, 1)
     return panel

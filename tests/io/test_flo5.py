@@ -69,6 +69,17 @@ def test_nothing_outside_the_file_is_read(build, tmp_path):
         decode_flo5(make_file(lambda file: build(file, tmp_path)), "x.flo5")
 
 
+def test_damage_anywhere_is_a_format_error():
+    data = encode_flo5(FlowField(UV))
+    refused = 0
+    for position in range(0, len(data) - 8, 7):
+        try:
+            decode_flo5(data[:position] + b"\xfe" * 8 + data[position + 8 :], "x.flo5")
+        except FormatError:
+            refused += 1
+    assert refused > 50
+
+
 def write_part(file):
     file.create_dataset("flow", (40, 40, 2), "<f4", chunks=(20, 20, 2))[:20, :20] = 1
 
@@ -78,6 +89,7 @@ def write_part(file):
     [
         (lambda file: file.create_dataset("disparity", data=UV), "found disparity"),
         (lambda file: file.create_group("flow"), "expected a dataset"),
+        (lambda file: file.create_dataset("flow", data=h5py.Empty("f")), "shape .height, width, 2."),
         (lambda file: file.create_dataset("flow", data=UV[..., 0]), "shape .height, width, 2."),
         (lambda file: file.create_dataset("flow", data=UV.astype(int)), "floats"),
         (lambda file: file.create_dataset("flow", (50000, 50000, 2), "<f4", chunks=(9, 9, 2)), "at most 67108864"),

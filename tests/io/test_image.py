@@ -173,6 +173,18 @@ def test_missing_file_and_folder(tmp_path):
         read_image(tmp_path)
 
 
+@pytest.mark.parametrize("missing", [0, 1, 2])
+@pytest.mark.parametrize("header", [b"P5 3 2 255\n", b"P5 3 2 256\n", b"P6 2 1 255\n", b"P2 3 2 9\n"])
+def test_pnm_needs_every_last_byte(header, missing):
+    body = b"1 2 3 4 5 6" if header[:2] == b"P2" else bytes(12 if b"256" in header else 6)
+    data = header + body[: len(body) - missing]
+    if missing:
+        with pytest.raises(FormatError, match="cut short|cannot be decoded"):
+            decode_image(data, "x")
+    else:
+        assert decode_image(data, "x").dtype == np.uint8
+
+
 HUGE = 60000
 
 

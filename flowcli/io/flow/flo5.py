@@ -51,7 +51,7 @@ def decode_flo5(data: bytes, name: str) -> FlowField:
             if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
                 found = ", ".join(sorted(file)[:5]) or "nothing"
                 raise FormatError(f"{name}: expected a dataset '{DATASET}' in the HDF5 file, found {found}")
-            if len(dataset.shape) != 3 or dataset.shape[2] != 2 or dataset.dtype.kind != "f":
+            if dataset.shape is None or len(dataset.shape) != 3 or dataset.shape[2] != 2 or dataset.dtype.kind != "f":
                 raise FormatError(
                     f"{name}: expected flow as floats of shape (height, width, 2), "
                     f"found {dataset.dtype} {dataset.shape}"
@@ -62,7 +62,7 @@ def decode_flo5(data: bytes, name: str) -> FlowField:
             if not _is_complete(dataset):
                 raise FormatError(f"{name}: the dataset '{DATASET}' was never written to its end")
             uv = as_uv(dataset[()], name)
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise FormatError(f"{name}: HDF5 file is damaged or cut short: {str(error).splitlines()[0]}") from error
     return FlowField.with_unknown(uv)
 
