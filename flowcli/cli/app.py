@@ -12,10 +12,14 @@ from typing import Annotated
 import typer
 
 from flowcli import __version__
+from flowcli.cli.convert import convert
 from flowcli.cli.demo import demo
 from flowcli.cli.estimate import estimate
 from flowcli.cli.evaluate import evaluate
+from flowcli.cli.info import info
+from flowcli.cli.render import render
 from flowcli.cli.train import train
+from flowcli.cli.weights import weights_app
 from flowcli.errors import FlowcliError
 
 app = typer.Typer(
@@ -43,7 +47,10 @@ def _root(
 
 
 # The order of the help text.
-for _command in (estimate, evaluate, train, demo):
+for _command in (estimate, render, convert, evaluate, train):
+    app.command()(_command)
+app.add_typer(weights_app, name="weights")
+for _command in (info, demo):
     app.command()(_command)
 
 
