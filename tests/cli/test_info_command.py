@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from typer.testing import CliRunner
 from flowcli import __version__
 from flowcli.cli import info as info_module
 from flowcli.cli.info import info
-from flowcli.errors import FlowcliError, FormatError
+from flowcli.errors import FlowcliError, FormatError, WeightsError
 from flowcli.flow import FlowField
 from flowcli.io.flow import FORMATS, write_flow
 from flowcli.io.image import write_image
+from flowcli.io.video_write import VIDEO_FORMATS
 
 app = typer.Typer()
 app.command()(info)
@@ -50,6 +52,26 @@ def test_a_missing_package_is_said(monkeypatch):
     monkeypatch.setitem(info_module._DISTRIBUTIONS, "a-package-that-is-not-there", "nothing")
     packages = {entry["name"]: entry["version"] for entry in json.loads(run("--json").stdout)["packages"]}
     assert packages["a-package-that-is-not-there"] == "not installed"
+
+
+def test_weights_are_looked_for(monkeypatch):
+    def locate(name):
+        if name != "compact":
+            raise WeightsError("not here")
+        Path("w.safetensors").write_bytes(bytes(300_000))
+        return Path("w.safetensors")
+
+    monkeypatch.setattr("flowcli.checkpoints.store.locate", locate)
+    weights = {entry["name"]: entry for entry in json.loads(run("--json").stdout)["weights"]}
+    assert weights["compact"] == {"name": "compact", "path": "w.safetensors", "megabytes": 0.3}
+    assert weights["perceiver-io"]["path"] == "not here"
+
+
+def test_a_missing_encoder_is_said(monkeypatch):
+    absent = dataclasses.replace(VIDEO_FORMATS[".mp4"], codec="an_encoder_that_is_not_there")
+    monkeypatch.setitem(VIDEO_FORMATS, ".mp4", absent)
+    codecs = {entry["name"]: entry["available"] for entry in json.loads(run("--json").stdout)["video_codecs"]}
+    assert codecs == {".mp4": False, ".webm": True, ".gif": True}
 
 
 @pytest.mark.parametrize("suffix", list(FORMATS))

@@ -56,6 +56,12 @@ def test_tiles_and_windows_are_refused(tmp_path):
         decode_exr(make_file(tmp_path, {"u": U, "v": V}, displayWindow=window), "x")
 
 
+def test_subsampled_channels_are_refused(tmp_path):
+    channels = {name: OpenEXR.Channel(name, np.zeros((20, 16), np.float32), 2, 2) for name in "uv"}
+    with pytest.raises(FormatError, match="subsampled"):
+        decode_exr(make_file(tmp_path, channels, compression=OpenEXR.NO_COMPRESSION), "x")
+
+
 def test_a_lying_window_is_refused():
     data = encode_exr(FlowField(UV))
     for name in (b"dataWindow", b"displayWindow"):

@@ -48,6 +48,11 @@ def test_a_lying_header_is_refused_before_anything_is_allocated(width, height, m
         decode_flo(b"PIEH" + struct.pack("<ii", width, height) + bytes(64), "x.flo")
 
 
+def test_a_header_cut_short():
+    with pytest.raises(FormatError, match="expected a header of 12 bytes, found 8"):
+        decode_flo(b"PIEH\1\0\0\0", "x.flo")
+
+
 def test_another_byte_order_is_another_file():
     with pytest.raises(FormatError, match="PIEH"):
         decode_flo(b"HEIP" + bytes(64), "x.flo")

@@ -157,6 +157,11 @@ def test_a_progressive_jpeg_and_one_with_data_after_its_end():
         (b"P6\n2 2\n0\n" + bytes(12), "maximum of 1 to 65535"),
         (b"P6 x", "cut short"),
         (b"II*\0\x08\0\0\0\0\0", "has no size"),
+        (b"II*\0\x08\0", "TIFF file is cut short"),
+        (b"BM" + bytes(12) + b"\x28\0", "BMP file is cut short"),
+        (b"\xff\xd8\xff\xe0\0\4ab not a marker", "JPEG file is cut short"),
+        (b"\xff\xd8\xff\xda\0\2 pixels\xff\xd9", "JPEG file is cut short"),
+        (b"RIFF\x0a\0\0\0WEBPVP8X\0\0", "WebP file is cut short"),
     ],
 )
 def test_other_content_is_refused(content, message, tmp_path):
@@ -207,6 +212,23 @@ def test_a_header_that_promises_too_much_is_refused_before_decoding(data, monkey
     monkeypatch.setattr(cv2, "imdecode", None)  # must not be reached
     with pytest.raises(FormatError, match="at most 67108864 pixels"):
         decode_image(data, "x")
+
+
+def test_fill_bytes_and_a_late_marker_in_a_jpeg():
+    data = save(Image.fromarray(PHOTO), "JPEG", quality=95)
+    filled = data[:2] + b"\xff\xff" + data[2:]
+    counted = data[:-2] + b"\xff\xdc\0\4" + struct.pack(">H", PHOTO.shape[0]) + data[-2:]  # DNL: number of lines
+    for variant in (filled, counted):
+        assert np.abs(decode_image(variant, "x").astype(int) - PHOTO).mean() < 3
+
+
+def test_a_complaint_of_opencv_is_a_format_error(monkeypatch):
+    def complain(data, flags):
+        raise cv2.error("too large for OPENCV_IO_MAX_IMAGE_PIXELS")
+
+    monkeypatch.setattr(cv2, "imdecode", complain)
+    with pytest.raises(FormatError, match="x: PNG file is damaged or of a kind"):
+        decode_image(encode_image(PHOTO, ".png"), "x")
 
 
 @pytest.mark.parametrize(

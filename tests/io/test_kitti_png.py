@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -38,6 +41,19 @@ def test_any_flag_other_than_0_means_known():
     read = decode_kitti(encode_raw(stored), "x.png")
     assert read.known.tolist() == [[True, True, False]]
     assert read.uv[0, :2].tolist() == [[0, 1], [0, 1]]
+
+
+def make_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_a_png_with_too_few_pixels_is_refused(capfd):
+    header = make_chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 16, 2, 0, 0, 0))
+    pixels = make_chunk(b"IDAT", zlib.compress(bytes(55)))
+    data = b"\x89PNG\r\n\x1a\n" + header + pixels + make_chunk(b"IEND", b"")
+    with pytest.raises(FormatError, match=r"x\.png: PNG file is damaged"):
+        decode_kitti(data, "x.png")
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
