@@ -5,6 +5,7 @@ A `ModelConfig` travels inside every checkpoint that flowcli writes, so a reader
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
@@ -53,9 +54,16 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tile", tuple(self.tile))  # JSON gives a list
-        counts = (*self.tile, self.features, self.position_bands, self.latents, self.latent_width, self.heads)
-        if len(self.tile) != 2 or any(type(count) is not int or count < 1 for count in counts) or self.layers < 0:
+        sizes = (*self.tile, self.features, self.position_bands, self.latents, self.latent_width, self.heads)
+        optional = (self.layers, self.pixel_width, 0 if self.decoder_width is None else self.decoder_width)
+        if len(self.tile) != 2 or any(type(size) is not int or size < 1 for size in sizes):
             raise ValueError(f"expected positive whole numbers for the sizes of the network, got {self}")
+        if any(type(size) is not int or size < 0 for size in optional):
+            raise ValueError(f"expected whole numbers for layers, pixel_width and decoder_width, got {self}")
+        if type(self.query_residual) is not bool or type(self.residual) is not bool:
+            raise ValueError(f"expected true or false for query_residual and residual, got {self}")
+        if not 0 < self.flow_scale < math.inf:
+            raise ValueError(f"expected a positive flow_scale, got {self.flow_scale!r}")
         if self.latent_width % self.heads:
             raise ValueError(f"expected latent_width divisible by heads, got {self.latent_width} and {self.heads}")
         if (self.decoder_width is not None and self.decoder_width < 1) or not 0 < self.position_nyquist <= 1:

@@ -161,6 +161,8 @@ def write_raw(path: Path, header: dict[str, object], data: bytes = b"") -> None:
         (json.dumps({**asdict(TINY), "colour": 1}), "unknown network setting 'colour'"),
         (json.dumps({**asdict(TINY), "heads": 3}), "divisible by heads"),
         (json.dumps({**asdict(TINY), "tile": 5}), "makes no network"),
+        (json.dumps({**asdict(TINY), "layers": 1.5}), "expected whole numbers for layers"),
+        (json.dumps({**asdict(TINY), "flow_scale": float("nan")}), "expected a positive flow_scale"),
         (json.dumps({**asdict(TINY), "layers": 10**9}), "found 1000000000 layers"),
         (json.dumps({**asdict(TINY), "tile": [10**6, 10**6]}), "tiles of 1000000x1000000"),
         (json.dumps({**asdict(TINY), "latents": 10**12}), r"expected tensor encoder.latents of shape \(1000000000000,"),
