@@ -33,6 +33,11 @@ _WRITERS: dict[str, list[int]] = {
     ".tif": [],
     ".tiff": [],
 }
+# OpenCV 5 moved these two to a module of their own.
+_get_log_level = getattr(cv2, "getLogLevel", None) or cv2.utils.logging.getLogLevel
+_set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+_SILENT = 0
+
 PICTURE_SUFFIXES = tuple(_WRITERS)
 
 
@@ -65,14 +70,14 @@ def decode_image(data: bytes, name: str) -> Frame:
 
 def _decode_with_opencv(data: bytes, flags: int) -> MatLike | None:
     # OpenCV reports a damaged file on stderr in its own words; ours is the one line that the user gets.
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = _get_log_level()
+    _set_log_level(_SILENT)
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        _set_log_level(level)
 
 
 def _decode_binary_pnm(data: bytes, height: int, width: int) -> Frame:

@@ -72,12 +72,12 @@ def test_nothing_outside_the_file_is_read(build, tmp_path):
 def test_damage_anywhere_is_a_format_error():
     data = encode_flo5(FlowField(UV))
     refused = 0
-    for position in range(0, len(data) - 8, 7):
+    for position in range(0, len(data) - 8, 31):
         try:
             decode_flo5(data[:position] + b"\xfe" * 8 + data[position + 8 :], "x.flo5")
         except FormatError:
             refused += 1
-    assert refused > 50
+    assert refused > 20
 
 
 def write_part(file):

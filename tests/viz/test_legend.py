@@ -20,7 +20,7 @@ def test_it_lies_in_the_lower_right_corner_and_covers_little(size, kind, scale):
     rows, columns = find_legend(*size, scale, kind)
     height, width = rows.stop - rows.start, columns.stop - columns.start
     assert rows.start > size[0] / 2
-    assert columns.start > size[1] / 2 - 8
+    assert columns.start > size[1] * 0.3  # how wide letters are depends on OpenCV's version
     assert rows.stop < size[0]
     assert columns.stop < size[1]
     assert height * width < 0.25 * size[0] * size[1]
