@@ -2,7 +2,8 @@
 
 Whatever is stored, a frame comes out: grey is repeated in all channels, 16 bits keep their upper 8, a palette is looked
 up, CMYK becomes RGB, transparency is dropped (the stored colours are used as they are), and an EXIF orientation is
-applied, so that the frame is upright as viewers show it. Of several pages or animation frames the first is taken.
+applied, so that the frame is upright as viewers show it (OpenCV up to 4.12 does not see that of a WebP file). Of
+several pages or animation frames the first is taken.
 The bytes are read by Python, so any path that the system accepts works.
 """
 
