@@ -65,7 +65,8 @@ def probe_video(path):
     """What ffmpeg says of a file: codec, pixels, width, height, rate, duration in seconds, comment."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", str(path)]
     text = subprocess.run(command, capture_output=True, text=True).stderr
-    video = re.search(r"Video: (\w+).*?, (\w+)[(,].*?(\d+)x(\d+).*?([\d.]+) fps", text)
+    video = re.search(r"Video: (\w+).*?, (\w+)[(,].*?(\d+)x(\d+)", text)
+    rate = re.search(r"([\d.]+) fps", text)
     duration = re.search(r"Duration: (\d+):(\d+):([\d.]+)", text)
     hours, minutes, seconds = duration.groups() if duration else (0, 0, 0)
     comment = re.search(r"comment\s*: (.*)", text, re.IGNORECASE)
@@ -74,7 +75,7 @@ def probe_video(path):
         "pixels": video[2],
         "width": int(video[3]),
         "height": int(video[4]),
-        "rate": float(video[5]),
+        "rate": float(rate[1]) if rate else None,
         "duration": float(3600 * Fraction(hours) + 60 * Fraction(minutes) + Fraction(seconds)),
         "comment": comment[1] if comment else "",
     }

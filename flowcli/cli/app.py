@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from flowcli import __version__
+from flowcli.cli.batch import batch
 from flowcli.cli.convert import convert
 from flowcli.cli.demo import demo
 from flowcli.cli.estimate import estimate
@@ -47,7 +48,7 @@ def _root(
 
 
 # The order of the help text.
-for _command in (estimate, render, convert, evaluate, train):
+for _command in (estimate, batch, render, convert, evaluate, train):
     app.command()(_command)
 app.add_typer(weights_app, name="weights")
 for _command in (info, demo):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Item = TypeVar("Item")
 
@@ -34,6 +37,21 @@ def progress(
     return tqdm(
         items,
         total=total,
+        desc=description,
+        unit=unit,
+        file=sys.stderr,
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+        leave=False,
+    )
+
+
+def progress_bar(description: str, unit: str = "pair") -> tqdm[NoReturn]:
+    """Return a bar to be moved by hand, for work whose total changes; silent when stderr is not a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=0,
         desc=description,
         unit=unit,
         file=sys.stderr,

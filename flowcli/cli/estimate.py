@@ -39,13 +39,14 @@ def estimate(
     """
     import sys
     import time
+    from contextlib import closing
 
     from flowcli.cli.console import print_json, print_result, progress
     from flowcli.io.sources import open_source
     from flowcli.jobs.outputs import plan_outputs
     from flowcli.jobs.scale import SequenceScale, choose_sequence_scale
-    from flowcli.jobs.sequence import SequenceRun
-    from flowcli.jobs.writer import Appearance, OutputWriter
+    from flowcli.jobs.sequence import PairStream, write_flows
+    from flowcli.jobs.writer import Appearance, OutputWriter, describe
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
@@ -56,7 +57,8 @@ def estimate(
         selection=options.read_selection(start, end, stride),
         size=options.read_size(size),
         fps=options.read_fps(fps),
-        stdin=sys.stdin.buffer,
+        # Unbuffered: a thread that waits in it must not hold a lock when the program ends.
+        stdin=getattr(sys.stdin.buffer, "raw", sys.stdin.buffer),
     )
     plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format)
     target.target(source.size)
@@ -78,25 +80,31 @@ def estimate(
         guess=guess,
     )
     colors = choose_sequence_scale(source) if scale is None and plan.pictures is not None else SequenceScale(scale)
-    writer = OutputWriter(plan, source, look, colors, comment=f"model {model}", overwrite=overwrite)
-    run = SequenceRun(source, estimator, writer, backward=plan.needs_backward, resize=target)
-    for _ in progress(run, total=source.count, description=source.stem):
-        pass
+    writer = OutputWriter(plan, source, look, colors, describe(model, look, colors), overwrite=overwrite)
+    done = 0
+    with (
+        PairStream(source) as stream,
+        closing(write_flows(stream.take(), estimator, writer, backward=plan.needs_backward, resize=target)) as results,
+    ):
+        for _ in progress(results, total=source.count, description=source.stem):
+            done += 1
+    if done == 0 and stream.fault is not None:
+        raise stream.fault
     outputs = [str(destination.path) for destination in plan.destinations]
     if json:
         height, width = source.size
         print_json(
             {
                 "outputs": outputs,
-                "pairs": run.done,
+                "pairs": done,
                 "size": {"width": width, "height": height},
                 "seconds": round(time.monotonic() - began, 3),
-                "scale": colors.value,
+                "scale": None if plan.pictures is None else colors.value,
                 "settings": estimator.settings,
             }
         )
     else:
         for path in outputs:
             print_result(path)
-    if run.fault is not None:
-        raise run.fault
+    if stream.fault is not None:
+        raise stream.fault

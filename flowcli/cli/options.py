@@ -68,6 +68,44 @@ FlowFormat = Annotated[
     str | None,
     typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help="Flow files in a folder. Default flo."),
 ]
+BatchInputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Videos, folders (searched for videos and folders of frames), CSV lists with columns frame1,frame2.",
+    ),
+]
+BatchFolder = Annotated[
+    str, typer.Option("-o", "--output", metavar="DIR", rich_help_panel=FILES, help="Folder for the results.")
+]
+BatchFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help="Write flow files: flo, pfm, npz, kitti ..."),
+]
+BatchVizFormat = Annotated[
+    str | None,
+    typer.Option(
+        "-v",
+        "--viz-format",
+        metavar="NAME",
+        rich_help_panel=FILES,
+        help="Write pictures: mp4 or webm per sequence; png, jpg or webp per pair. "
+        "Default: mp4 where neither this nor --format is given; a pair of a list then gets .flo and .png.",
+    ),
+]
+BatchOcclusion = Annotated[
+    bool, typer.Option("--occlusion", rich_help_panel=FILES, help="Write masks of what is hidden in frame 2.")
+]
+BatchOverwrite = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=FILES, help="Begin anew and replace files that exist.")
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", min=1, metavar="N", rich_help_panel=SPEED, help="Inputs at a time; they share the CPU."),
+]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going/--stop", rich_help_panel=FILES, help="What to do after a bad input.")
+]
 Start = Annotated[
     str | None,
     typer.Option(

@@ -214,6 +214,27 @@ def open_source(
     return _open_images(inputs, paths, selection, fps or DEFAULT_FPS)
 
 
+def expect_pairs(inputs: Sequence[str], selection: Selection, fps: Fraction | None) -> int:
+    """Return about how many pairs `open_source` will find in two images, a folder or a video, from names and headers.
+
+    0 where even that cannot be told; opening the source will say why.
+    """
+    path = Path(inputs[0])
+    if len(inputs) == 2:
+        return 1
+    try:
+        if path.is_dir():
+            length, rate = len(list_images(path)), fps or DEFAULT_FPS
+        else:
+            from flowcli.io.video_read import glance
+
+            length, rate = glance(path)
+    except (FlowcliError, OSError):
+        return 0
+    first, stop = selection.indices(length, rate)
+    return max(0, len(range(first, stop or 0, selection.stride)) - 1)
+
+
 # What FFmpeg takes for numbered images, too.
 DEFAULT_FPS = Fraction(25)
 

@@ -42,9 +42,9 @@ class VideoReader:
     def __init__(self, path: Path, end: Moment | None = None) -> None:
         """Index the file as far as frames are wanted, and decode the first frame."""
         self._path = path
-        with self._open() as (container, stream):
+        with _open_video(path) as (container, stream):
             self._index = index_video(container, stream, end)
-        with self._open() as (container, stream):
+        with _open_video(self._path) as (container, stream):
             aspect = stream.sample_aspect_ratio or Fraction(1)
             first = next(self._decode(container.demux(stream), stream), None)
         if first is None:
@@ -81,31 +81,12 @@ class VideoReader:
     def _because(self) -> str:
         return "" if self._index.fault is None else f" ({self._index.fault})"
 
-    @contextmanager
-    def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        if not self._path.is_file():
-            raise InputError(f"{self._path}: no such file")
-        try:
-            # The prefix keeps FFmpeg from reading "a:b.mp4" as a protocol; a playlist may not reach for the network.
-            container = av.open(f"file:{self._path}", options={"protocol_whitelist": "file"})
-        except PermissionError:
-            raise InputError(f"{self._path}: cannot be read: permission denied") from None
-        except FFmpegError as error:
-            raise FormatError(f"{self._path}: expected an image or a video, FFmpeg says: {error.strerror}") from None
-        with container:
-            # FFmpeg takes any text for ANSI art.
-            if not container.streams.video or container.format.name == "tty":
-                raise FormatError(f"{self._path}: expected an image or a video, found no video stream in it")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            yield container, stream
-
     def _decode_from(self, first: int) -> Iterator[VideoFrame]:
         stamps, keyframes = self._index.timestamps, self._index.keyframes
         # Decoding has to begin at a keyframe: the last one that is not shown later than the frame.
         place = bisect_right(keyframes, stamps[first]) if first < len(stamps) else 0
         if place > 1:
-            with self._open() as (container, stream):
+            with _open_video(self._path) as (container, stream):
                 container.seek(keyframes[place - 1], stream=stream)
                 packets = container.demux(stream)
                 head = next(packets)
@@ -115,7 +96,7 @@ class VideoReader:
                         if frame.pts is not None and frame.pts >= stamps[first]:
                             yield frame
                     return
-        with self._open() as (container, stream):
+        with _open_video(self._path) as (container, stream):
             yield from islice(self._decode(container.demux(stream), stream), first, None)
 
     def _decode(self, packets: Iterable[Packet], stream: VideoStream) -> Iterator[VideoFrame]:
@@ -138,6 +119,37 @@ class VideoReader:
             ) from None
         if held is not None:
             raise FormatError(f"{self._path}: its last frame is incomplete; the frames before were used")
+
+
+@contextmanager
+def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        # The prefix keeps FFmpeg from reading "a:b.mp4" as a protocol; a playlist may not reach for the network.
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+    except PermissionError:
+        raise InputError(f"{path}: cannot be read: permission denied") from None
+    except FFmpegError as error:
+        raise FormatError(f"{path}: expected an image or a video, FFmpeg says: {error.strerror}") from None
+    with container:
+        # FFmpeg takes any text for ANSI art.
+        if not container.streams.video or container.format.name == "tty":
+            raise FormatError(f"{path}: expected an image or a video, found no video stream in it")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def glance(path: Path) -> tuple[int, Fraction]:
+    """Return the number of frames and the frame rate that the header of a video promises; 0 if it promises nothing.
+
+    Raises:
+        InputError, FormatError: the file cannot be opened, or is no video.
+    """
+    with _open_video(path) as (container, stream):
+        rate = stream.average_rate or Fraction(25)
+        return stream.frames or round(Fraction(container.duration or 0, 1_000_000) * rate), rate
 
 
 def _without_incomplete_end(packets: Iterable[Packet]) -> Iterator[Packet]:

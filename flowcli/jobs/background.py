@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -89,7 +90,7 @@ def in_background(items: Iterable[Item], depth: int, patience: float | None = No
             return
         except BaseException as raised:  # handed over to the consumer, who raises it
             error = raised
-        if not stopped.is_set():
+        with suppress(_Stopped):
             channel.put(_End(error))
 
     thread = threading.Thread(target=fetch, name="flowcli-stage", daemon=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from flowcli.errors import InputError
 from flowcli.io.flow import FORMATS
-from flowcli.io.sinks import Destination, flow_destination, picture_destination
+from flowcli.io.image import PICTURE_SUFFIXES
+from flowcli.io.sinks import VIDEO_SUFFIXES, Destination, flow_destination, picture_destination
 from flowcli.io.sources import FrameSource
 
 # The word in the names of files for the flow from frame 2 to frame 1.
@@ -102,3 +103,15 @@ def find_suffix(flow_format: str) -> str:
     raise InputError(
         f"expected a flow format of {', '.join(row.name for row in FORMATS.values())}, got '{flow_format}'"
     )
+
+
+def find_batch_picture_suffix(name: str) -> str:
+    """Return the suffix for `mp4`, `png` and the like, with or without a dot; raises InputError that lists them.
+
+    GIF is left out: its frames share nothing that segments could be joined by.
+    """
+    known = (*(suffix for suffix in VIDEO_SUFFIXES if suffix != ".gif"), *PICTURE_SUFFIXES)
+    suffix = f".{name.lower().lstrip('.')}"
+    if suffix not in known:
+        raise InputError(f"expected a picture format of {', '.join(s.lstrip('.') for s in known)}, got '{name}'")
+    return suffix

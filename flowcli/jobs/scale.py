@@ -35,11 +35,15 @@ FALL = 0.99
 
 
 class SequenceScale:
-    """The scale in pixels: fixed, or running when none is given."""
+    """The scale in pixels: fixed, or running when none is given.
+
+    Attributes:
+        fixed: the scale of every pair, or None.
+    """
 
     def __init__(self, fixed: float | None = None) -> None:
         """Keep `fixed` for ever; None follows what `see` is shown."""
-        self._fixed = fixed is not None
+        self.fixed = fixed
         self._value = fixed
 
     @property
@@ -52,7 +56,7 @@ class SequenceScale:
         """Follow the motion of `field`, the next of the sequence."""
         from flowcli.viz import choose_scale
 
-        if self._fixed:
+        if self.fixed is not None:
             return
         wanted = choose_scale(field)
         if self._value is not None:

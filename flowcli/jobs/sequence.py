@@ -1,9 +1,12 @@
-"""One input from end to end: decode, estimate and write overlap, with a bounded number of frames in between."""
+"""One input from end to end: decoding, the network and writing overlap, with a bounded number of frames in between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice
 
 from flowcli.errors import FlowcliError
 from flowcli.io.frames_resize import Resize
@@ -16,43 +19,46 @@ from flowcli.jobs.writer import OutputWriter
 DEPTH = 3
 
 
-class SequenceRun:
-    """Iterate to do the work; yields each result once it is written.
+class PairStream(AbstractContextManager["PairStream"]):
+    """The pairs of a source, decoded ahead in a thread, for one pass.
 
-    A frame that cannot be read ends the sequence there: what was read before is estimated and written, and `fault`
-    says why there is no more. Faults of the estimator and of the outputs are raised.
+    A frame that cannot be read ends the stream there; `fault` says why, and what came before is as good as ever.
 
     Attributes:
-        fault: why the input ended early, or None.
-        done: number of pairs written.
+        fault: why the input ended early, or None so far.
     """
 
-    def __init__(
-        self, source: FrameSource, estimator: FlowEstimator, writer: OutputWriter, *, backward: bool, resize: Resize
-    ) -> None:
-        self._source, self._estimator, self._writer = source, estimator, writer
-        self._backward, self._resize = backward, resize
+    def __init__(self, source: FrameSource, start: int = 0) -> None:
+        """Decode from pair `start` on."""
         self.fault: FlowcliError | None = None
-        self.done = 0
-
-    def __iter__(self) -> Iterator[PairFlow]:
         # A read from a pipe may never return; such a thread is not waited for.
-        patience = None if self._source.rereadable else 0.1
-        decoded = in_background(self._source.pairs(), DEPTH, patience)
-        results = in_background(
-            estimate_pairs(self._until_fault(decoded), self._estimator, backward=self._backward, resize=self._resize),
-            DEPTH,
-        )
-        with closing(results), self._writer:
-            for result in results:
-                self._writer.write(result)
-                self.done += 1
-                yield result
-        if self.fault is not None and self.done == 0:
-            raise self.fault
+        self._pairs = in_background(source.pairs(start), DEPTH, patience=None if source.rereadable else 0.1)
 
-    def _until_fault(self, pairs: Iterable[FramePair]) -> Iterator[FramePair]:
+    def take(self, number: int | None = None) -> Iterator[FramePair]:
+        """Yield the next `number` pairs, or all that are left, with times from the first of them on."""
+        origin: Fraction | None = None
         try:
-            yield from pairs
+            for pair in islice(self._pairs, number):
+                origin = pair.time if origin is None else origin
+                yield replace(pair, time=pair.time - origin)
         except FlowcliError as fault:
             self.fault = fault
+
+    def __exit__(self, *error: object) -> None:
+        """End the thread."""
+        self._pairs.close()
+
+
+def write_flows(
+    pairs: Iterable[FramePair], estimator: FlowEstimator, writer: OutputWriter, *, backward: bool, resize: Resize
+) -> Generator[PairFlow, None, None]:
+    """Estimate the flow of `pairs` in a thread and write it; yields each result once it is written.
+
+    The files of `writer` are complete when the generator ends, and incomplete ones are dropped if it is ended early.
+    Faults of the estimator and of the outputs are raised.
+    """
+    results = in_background(estimate_pairs(pairs, estimator, backward=backward, resize=resize), DEPTH)
+    with closing(results), writer:
+        for result in results:
+            writer.write(result)
+            yield result

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flowcli import __version__
 from flowcli.flow import FlowField, Frame
 from flowcli.io.flow import write_flow
 from flowcli.io.sinks import Destination, FileSink, Sink, open_picture_sink
@@ -91,6 +92,12 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
 
         look = self._look
         return render(field, look.style, self._scale.value, legend=look.legend, frame=frame, frame2=frame2)
+
+
+def describe(model: str, look: Appearance, scale: SequenceScale) -> str:
+    """Return the line for the metadata of videos: what made them, and how their colours are to be read."""
+    length = "running scale" if scale.fixed is None else f"scale {scale.fixed:g} px"
+    return f"flowcli {__version__}: optical flow, model {model}, style {look.style}, {length}"
 
 
 def _backward(result: PairFlow) -> FlowField:

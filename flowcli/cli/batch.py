@@ -1,0 +1,114 @@
+"""`flowcli batch`: many inputs into one folder, with a journal that lets the same command continue."""
+
+from __future__ import annotations
+
+from flowcli.cli import options
+
+
+def batch(
+    inputs: options.BatchInputs,
+    output: options.BatchFolder,
+    format: options.BatchFormat = None,
+    viz_format: options.BatchVizFormat = None,
+    backward: options.Backward = False,
+    occlusion: options.BatchOcclusion = False,
+    keep_going: options.KeepGoing = True,
+    overwrite: options.BatchOverwrite = False,
+    json: options.Json = False,
+    start: options.Start = None,
+    end: options.End = None,
+    stride: options.Stride = 1,
+    resize: options.ResizeTo = None,
+    fps: options.Fps = None,
+    style: options.StyleName = "wheel",
+    scale: options.Scale = None,
+    legend: options.Legend = False,
+    model: options.Model = "compact",
+    guess: options.Guess = "none",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    memory: options.Memory = None,
+    tiles: options.Batch = None,
+    overlap: options.Overlap = None,
+    threads: options.Threads = None,
+    jobs: options.Jobs = 1,
+) -> None:
+    """Estimate the flow of many videos, folders or pairs.
+
+    The same command continues where the last run stopped, and does again what has changed: inputs, settings, weights.
+    A bad input does not stop the others; it is listed at the end, and the exit code is 1.
+    """
+    import time
+    from contextlib import closing
+    from dataclasses import asdict
+    from functools import partial
+    from pathlib import Path
+
+    from flowcli.cli.console import message, print_json, print_result, progress_bar
+    from flowcli.errors import InputError
+    from flowcli.io.sources import expect_pairs
+    from flowcli.jobs.batch import Batch
+    from flowcli.jobs.item import BatchSettings
+    from flowcli.jobs.local import EstimatorOptions, run_here, run_in_processes
+    from flowcli.jobs.outputs import find_batch_picture_suffix, find_suffix
+    from flowcli.jobs.plan import BatchItem, plan_batch
+    from flowcli.jobs.writer import Appearance
+    from flowcli.viz.scale import check_scale
+
+    # Everything that can be wrong with the request is found before the network is loaded.
+    by_default = format is None and viz_format is None and not occlusion
+    flow_suffix = None if format is None else find_suffix(format)
+    settings = BatchSettings(
+        flow_suffix,
+        ".flo" if by_default else flow_suffix,
+        ".mp4" if by_default else None if viz_format is None else find_batch_picture_suffix(viz_format),
+        backward,
+        occlusion,
+        options.read_selection(start, end, stride),
+        options.read_fps(fps),
+        options.read_resize(resize),
+        Appearance(style, scale, legend),
+    )
+    if scale is not None:
+        check_scale(scale)
+    items = plan_batch(inputs, Path(output))
+
+    began = time.monotonic()
+    chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess)
+    estimator = chosen.build()
+    described = estimator.settings
+    engine = partial(run_here, estimator=estimator)
+    if jobs > 1:
+        # The workers build their own; this one has told its settings, which the journal needs.
+        del estimator
+        engine = partial(run_in_processes, options=chosen, number=jobs)
+
+    def expect(item: BatchItem) -> int:
+        return expect_pairs(item.inputs, settings.selection, settings.fps)
+
+    work = Batch(items, settings, Path(output), described)
+    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite)) as run:
+        for outcome in run:
+            if outcome is not None and not json:
+                for path in outcome.outputs:
+                    print_result(str(path))
+            bar.total = work.total
+            bar.update(work.done - bar.n)
+            if outcome is not None and outcome.fault is not None and not keep_going:
+                break
+    if json:
+        print_json(
+            {
+                "items": [
+                    asdict(outcome) | {"outputs": [str(p) for p in outcome.outputs]} for outcome in work.outcomes
+                ],
+                "pairs": work.done,
+                "seconds": round(time.monotonic() - began, 3),
+                "settings": described,
+            }
+        )
+    faults = [outcome for outcome in work.outcomes if outcome.fault is not None]
+    for outcome in faults:
+        message(f"{outcome.name}: {outcome.fault}")
+    if faults:
+        raise InputError(f"{len(faults)} of {len(items)} inputs could not be used or not to their end; listed above")
