@@ -30,7 +30,7 @@ def initialise(model: PerceiverFlow, generator: Generator, tasks: list[ResidualT
     """Set the weights of `model` in place.
 
     Args:
-        model: a network with the "gated" pixel network and at least four seeded bands' channels of latents.
+        model: any network; the whitening is for the "gated" pixel network.
         generator: on the model's device.
         tasks: a few batches of warped pairs, from which the whitening is computed.
     """
@@ -61,7 +61,9 @@ def whiten(pixels: GatedPixels, tasks: list[ResidualTask]) -> None:
 def seed_latents(model: PerceiverFlow, generator: Generator) -> None:
     """Give every latent a home on a grid over the tile and make both cross-attentions local."""
     config = model.config
-    bands = min(SEEDED_BANDS, config.position_bands)
+    # A band takes four channels (sine and cosine of y and x), which every array on the way must have.
+    narrowest = min(config.latent_width, config.decoder_width or config.latent_width)
+    bands = min(SEEDED_BANDS, config.position_bands, narrowest // 4)
     rows = max(1, round(math.sqrt(config.latents * config.tile[0] / config.tile[1])))
     columns = math.ceil(config.latents / rows)
     chosen = _band_channels(config.position_bands, bands)
