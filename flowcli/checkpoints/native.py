@@ -90,16 +90,14 @@ def save_checkpoint(
 
 
 def read_native(path: Path) -> Checkpoint:
-    """Read a file that `save_checkpoint` wrote.
+    """Read a file for which `is_native` holds.
 
     Raises:
-        WeightsError: not such a file, damaged, or its tensors are not those of its configuration.
+        WeightsError: it is damaged, or its tensors are not those of its configuration.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
-            if CONFIG_KEY not in metadata:
-                raise WeightsError(f"{path}: expected the network's configuration under {CONFIG_KEY!r}, found none")
             config = _parse_config(metadata.pop(CONFIG_KEY), path)
             metadata.pop(DIGEST_KEY, None)
             names = list(file.keys())

@@ -1,7 +1,8 @@
-"""Writers of the published checkpoint layouts, for tests: each spelled out by hand, apart from flowcli's own tables."""
+"""What the tests of the readers share: writers of the published layouts, spelled out by hand, and an attack."""
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from flowcli.checkpoints import load_checkpoint
+from flowcli.errors import WeightsError
 from flowcli.model.config import ModelConfig
 from flowcli.model.perceiver import CrossBlock, PerceiverFlow, SelfBlock
 
@@ -19,6 +22,9 @@ from flowcli.model.perceiver import CrossBlock, PerceiverFlow, SelfBlock
 SMALL = ModelConfig(
     tile=(12, 16), features=64, position_bands=64, latents=6, latent_width=16, layers=12, heads=4, flow_scale=0.2
 )
+
+# Smaller still, where the layout does not matter.
+MINI = ModelConfig(tile=(4, 4), features=4, position_bands=2, latents=2, latent_width=4, layers=1, heads=1)
 
 
 def random_model(config: ModelConfig = SMALL, seed: int = 0) -> PerceiverFlow:
@@ -184,3 +190,20 @@ def write_haiku(
         }
         parameters = mapping_class(nested)
     path.write_bytes(pickle.dumps(parameters, protocol=protocol))
+
+
+class Touch:
+    """Creates a file when unpickled by anything that trusts pickles."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.marker),)
+
+
+def refuse(path: Path, complaint: str) -> None:
+    with pytest.raises(WeightsError, match=complaint) as caught:
+        load_checkpoint(path, published=SMALL)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)

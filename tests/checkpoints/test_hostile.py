@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import random
 import struct
-import zipfile
-from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from published_layouts import SMALL, haiku_parameters, huggingface_tensors, random_model, write_haiku
+from published_layouts import (
+    MINI,
+    SMALL,
+    Touch,
+    haiku_parameters,
+    huggingface_tensors,
+    random_model,
+    refuse,
+    write_haiku,
+)
 from safetensors.torch import save_file
 
 from flowcli.checkpoints import load_checkpoint
 from flowcli.errors import WeightsError
-from flowcli.model.config import ModelConfig
-
-MINI = ModelConfig(tile=(4, 4), features=4, position_bands=2, latents=2, latent_width=4, layers=1, heads=1)
-
-
-class Touch:
-    """Creates a file when unpickled by anything that trusts pickles."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.mkdir, (str(self.marker),)
-
-
-def refuse(path: Path, complaint: str) -> None:
-    with pytest.raises(WeightsError, match=complaint) as caught:
-        load_checkpoint(path, published=SMALL)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -51,15 +36,6 @@ def test_a_haiku_pickle_that_runs_a_command(tmp_path: Path, monkeypatch: pytest.
     refuse(path, r"wants to run '(posix|nt)\.mkdir', which no known checkpoint needs; refused, nothing was run")
     assert not marker.exists()
     pickle.loads(path.read_bytes())  # the attack is real
-    assert marker.is_dir()
-
-
-def test_a_torch_file_that_runs_a_command(tmp_path: Path) -> None:
-    marker, path = tmp_path / "marker", tmp_path / "evil.pth"
-    torch.save({"model_state_dict": {**huggingface_tensors(random_model(MINI)), "x": Touch(marker)}}, path)
-    refuse(path, r"wants to run '(posix|nt)\.mkdir', .* nothing was run")
-    assert not marker.exists()
-    torch.load(path, weights_only=False)
     assert marker.is_dir()
 
 
@@ -98,6 +74,7 @@ HOSTILE_PICKLES = {
     "keys that are no names": b"\x80\x02}K\x01}s.",
     "values that are no mappings": b"\x80\x02}X\x01\x00\x00\x00aK\x01s.",
     "no arrays inside": b"\x80\x02}X\x01\x00\x00\x00a}X\x01\x00\x00\x00bK\x01ss.",
+    "bytes in a strange encoding": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00utf-8\x86R.",
     "a class that is called": b"\x80\x02cnumpy\nndarray\n)R.",
     "deep nesting": b"\x80\x02" + b"(" * 200_000 + b"t" * 200_000 + b".",
 }
@@ -154,103 +131,6 @@ def test_arrays_that_share_their_bytes(tmp_path: Path, monkeypatch: pytest.Monke
     refuse(tmp_path / "a.pystate", "claim more bytes than the file has")
 
 
-def rewrite_zip(path: Path, change: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED) -> None:
-    with zipfile.ZipFile(path) as old:
-        entries = {name: old.read(name) for name in old.namelist()}
-    change(entries)
-    with zipfile.ZipFile(path, "w", compression) as new:
-        for name, content in entries.items():
-            new.writestr(name, content)
-
-
-def replace_pickle(old: bytes, new: bytes) -> Callable[[dict[str, bytes]], None]:
-    def change(entries: dict[str, bytes]) -> None:
-        name = next(name for name in entries if name.endswith("data.pkl"))
-        assert old in entries[name]
-        entries[name] = entries[name].replace(old, new)
-
-    return change
-
-
-def shrink_storage(entries: dict[str, bytes]) -> None:
-    name = next(name for name in entries if name.endswith("data/0"))
-    entries[name] = entries[name][:-5]
-
-
-def remove_storage(entries: dict[str, bytes]) -> None:
-    del entries[next(name for name in entries if name.endswith("data/0"))]
-
-
-def remove_pickle(entries: dict[str, bytes]) -> None:
-    del entries[next(name for name in entries if name.endswith("data.pkl"))]
-
-
-def reverse_bytes(entries: dict[str, bytes]) -> None:
-    entries[next(name for name in entries if name.endswith("byteorder"))] = b"big"
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        (shrink_storage, "no whole number of values|reaches beyond its storage"),
-        (remove_storage, "damaged one .*data/0"),
-        (remove_pickle, "it has no data.pkl"),
-        (reverse_bytes, "not little-endian"),
-        (replace_pickle(b"FloatStorage", b"DoubleStorag"), "wants to run 'torch.DoubleStorag'"),
-        (replace_pickle(b"FloatStorage", b"HalfStorage "), "wants to run 'torch.HalfStorage '"),
-        (replace_pickle(b"storage", b"stOrage"), "expected a reference to a storage"),
-    ],
-)
-def test_torch_files_that_lie(tmp_path: Path, change: Callable[[dict[str, bytes]], None], complaint: str) -> None:
-    path = tmp_path / "a.pth"
-    torch.save(huggingface_tensors(random_model(MINI)), path)
-    rewrite_zip(path, change)
-    refuse(path, complaint)
-
-
-@pytest.mark.parametrize(
-    ("tensor", "complaint"),
-    [
-        (torch.zeros(1).expand(2**40), r"expected a contiguous tensor, found strides \(0,\)"),
-        (torch.zeros(4, 3).T, "expected a contiguous tensor"),
-        (torch.zeros(0), "is missing"),
-        ("text", "something else than a dictionary of tensors"),
-        (torch.zeros(2, dtype=torch.int64), r"wants to run 'torch\.LongStorage'"),
-    ],
-)
-def test_torch_values_that_no_checkpoint_has(tmp_path: Path, tensor: object, complaint: str) -> None:
-    torch.save({"perceiver.embeddings.latents": tensor}, tmp_path / "a.pth")
-    refuse(tmp_path / "a.pth", complaint)
-
-
-def test_a_torch_file_that_holds_no_dictionary(tmp_path: Path) -> None:
-    torch.save([torch.zeros(1)], tmp_path / "a.pth")
-    refuse(tmp_path / "a.pth", "something else than a dictionary of tensors")
-
-
-def test_a_compressed_torch_file_cannot_grow(tmp_path: Path) -> None:
-    path = tmp_path / "a.pth"
-    torch.save({"a": torch.zeros(2**20)}, path)
-    rewrite_zip(path, lambda entries: None, zipfile.ZIP_DEFLATED)
-    assert path.stat().st_size < 2**16
-    refuse(path, "entries claim more than the file's")
-
-
-def test_tensors_that_share_a_storage_are_counted(tmp_path: Path) -> None:
-    """Half precision grows when it is converted: two thousand names for one storage would be a small bomb."""
-    model = random_model()
-    one = torch.zeros(16 * 16, dtype=torch.float16)
-    tensors = {
-        name: one[: tensor.numel()].view(tensor.shape) if tensor.numel() <= one.numel() else tensor.half()
-        for name, tensor in huggingface_tensors(model).items()
-    }
-    torch.save(tensors, tmp_path / "a.pth")
-    honest = OrderedDict((name, tensor.clone()) for name, tensor in tensors.items())
-    torch.save(honest, tmp_path / "b.pth")
-    assert load_checkpoint(tmp_path / "b.pth", published=SMALL).config == SMALL
-    refuse(tmp_path / "a.pth", "claim more bytes than the file has")
-
-
 @pytest.mark.parametrize(
     "header",
     [
@@ -272,6 +152,15 @@ def test_safetensors_headers_that_lie(tmp_path: Path, header: bytes) -> None:
 def test_a_safetensors_header_longer_than_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes((2**31).to_bytes(8, "little") + b"{}")
     refuse(tmp_path / "a", "header longer than the file")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_reading(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a").touch()
+    monkeypatch.setattr("flowcli.checkpoints.loading.is_native", refuse_reading)
+    refuse(tmp_path / "a", "cannot be read: Permission denied")
 
 
 def test_names_cannot_write_to_the_terminal(tmp_path: Path) -> None:
