@@ -11,11 +11,12 @@ relative to the output folder.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from flowcli.errors import OutputError
 
@@ -55,13 +56,14 @@ class Journal:
             OutputError: the file cannot be read, or is no journal.
         """
         self._path = path
-        self._stream: TextIO | None = None
+        self._stream: FileIO | None = None
         self.items: dict[str, ItemRecord] = {}
         try:
             text = path.read_text("utf-8") if path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
             raise OutputError(f"{path}: the journal of this folder cannot be read: {error}") from error
         complete, _, torn = text.rpartition("\n")
+        self._torn = bool(torn)
         self._length = len(text.encode()) - len(torn.encode())
         for number, line in enumerate(complete.splitlines(), 1):
             try:
@@ -99,19 +101,22 @@ class Journal:
             self._stream.close()
 
     def _write(self, event: dict[str, object]) -> None:
+        line = json.dumps(event).encode() + b"\n"
         try:
             if self._stream is None:
-                self._stream = self._path.open("a", encoding="utf-8")
-                self._stream.truncate(self._length)
+                # Unbuffered: nothing may wait for a later write or for the end.
+                self._stream = self._path.open("ab", buffering=0)
+                if self._torn:
+                    self._stream.truncate(self._length)
             # A folder that was removed meanwhile takes the journal along; writing to it would go nowhere, unnoticed.
             if not self._path.exists():
                 raise OutputError(f"{self._path}: the journal was removed while the batch was running")
-            self._stream.write(json.dumps(event) + "\n")
-            self._stream.flush()
+            if self._stream.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._stream.fileno())
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written: {error.strerror or error}") from error
-        self._apply(json.loads(json.dumps(event)))
+        self._apply(json.loads(line))
 
     def _apply(self, event: dict) -> None:
         name = event["item"]

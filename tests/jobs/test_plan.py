@@ -1,0 +1,119 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from flowcli.errors import FormatError, InputError
+from flowcli.jobs.plan import BatchItem, plan_batch
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """in/{clip10.mp4, clip9.mkv, notes.txt, day/{clip9.mp4, frames/{0.png, 1.png}}, one/only.png, .hidden/x.mp4}"""
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "in/clip10.mp4",
+        "in/clip9.mkv",
+        "in/notes.txt",
+        "in/day/clip9.mp4",
+        "in/day/frames/0.png",
+        "in/day/frames/1.png",
+        "in/one/only.png",
+        "in/.hidden/x.mp4",
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(name.encode())
+    return tmp_path
+
+
+def plan(*inputs, output="out"):
+    return [(item.name, item.inputs) for item in plan_batch(inputs, Path(output))]
+
+
+def test_a_folder_is_searched_for_videos_and_folders_of_frames(tree):
+    assert plan("in") == [
+        ("clip9", ("in/clip9.mkv",)),
+        ("clip10", ("in/clip10.mp4",)),
+        ("day/clip9", ("in/day/clip9.mp4",)),
+        ("day/frames", ("in/day/frames",)),
+    ]
+
+
+def test_inputs_keep_the_order_given_and_globs_are_expanded(tree):
+    assert [name for name, _ in plan("in/day/frames", "in/clip10.mp4")] == ["frames", "clip10"]
+    assert [name for name, _ in plan("in/clip*")] == ["clip9", "clip10"]
+    # Named by itself, a file is tried whatever it is called.
+    assert plan("in/notes.txt") == [("notes", ("in/notes.txt",))]
+
+
+def test_equal_names_are_told_apart(tree):
+    Path("in/clip10.mkv").touch()
+    assert [name for name, _ in plan("in/clip10.mp4", "in/clip10.mkv")] == ["clip10.mp4", "clip10.mkv"]
+    Path("in/clip9.mp4").touch()
+    assert [name for name, _ in plan("in/clip9.mp4", "in/day/clip9.mp4")] == ["in/clip9.mp4", "day/clip9.mp4"]
+    with pytest.raises(InputError, match="would be called as those of"):
+        plan("in/clip9.mp4", "in/clip9.mp4")
+
+
+def test_a_pair_list(tree):
+    Path("in/pairs.csv").write_text(
+        "name,frame1,frame2,note\nfirst,day/frames/0.png,day/frames/1.png,x\n,day/frames/1.png,one/only.png,\n"
+    )
+    assert plan("in/pairs.csv") == [
+        ("first", ("in/day/frames/0.png", "in/day/frames/1.png")),
+        ("1", ("in/day/frames/1.png", "in/one/only.png")),
+    ]
+    Path("in/pairs.csv").write_text("dataset,name,frame1,frame2,flow\nsintel,alley,a.png,b.png,c.flo\n")
+    assert plan("in/pairs.csv") == [("sintel/alley", ("in/a.png", "in/b.png"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "got no header"),
+        ("a,b\n1,2\n", "got a,b"),
+        ("frame1,frame2\na.png,\n", "got none in line 2"),
+        ("name,frame1,frame2\n../x,a.png,b.png\n", r"expected a plain name in line 2, got \.\./x"),
+        ("name,frame1,frame2\n/x,a.png,b.png\n", "expected a plain name"),
+        ("frame1,frame2\n\xff", "UTF-8"),
+    ],
+)
+def test_what_is_no_pair_list(tree, text, expected):
+    Path("in/pairs.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(FormatError, match=rf"pairs\.csv: .*{expected}"):
+        plan("in/pairs.csv")
+
+
+def test_the_output_folder_is_not_searched(tree):
+    Path("in/out").mkdir()
+    Path("in/out/clip9.flow.mp4").touch()
+    assert all("out" not in inputs[0] for _, inputs in plan("in", output="in/out"))
+    with pytest.raises(InputError, match="is both input and output"):
+        plan("in", output="in/../in")
+
+
+def test_what_is_not_there(tree):
+    with pytest.raises(InputError, match=r"nowhere\.mp4: no such file or folder"):
+        plan("nowhere.mp4")
+    with pytest.raises(InputError, match="no file matches"):
+        plan("in/z*.mp4")
+    with pytest.raises(InputError, match="in/one: expected videos, frames or a pair list, found none"):
+        plan("in/one")
+
+
+def test_fingerprints_change_with_the_files(tree):
+    clip = BatchItem("clip", ("in/clip9.mkv",))
+    frames = BatchItem("frames", ("in/day/frames",))
+    before = clip.fingerprint(), frames.fingerprint()
+    assert (clip.fingerprint(), frames.fingerprint()) == before
+    os.utime("in/clip9.mkv", ns=(1, 1))
+    Path("in/day/frames/2.png").touch()
+    assert clip.fingerprint() != before[0]
+    assert frames.fingerprint() != before[1]
+    touched = clip.fingerprint()
+    Path("in/clip9.mkv").write_bytes(b"longer than before")
+    os.utime("in/clip9.mkv", ns=(1, 1))
+    assert clip.fingerprint() != touched
+    Path("in/clip9.mkv").unlink()
+    with pytest.raises(InputError, match=r"clip9\.mkv: cannot be read: No such file"):
+        clip.fingerprint()
