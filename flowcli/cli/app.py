@@ -13,7 +13,6 @@ import typer
 
 from flowcli import __version__
 from flowcli.cli.batch import batch
-from flowcli.cli.batch import batch
 from flowcli.cli.convert import convert
 from flowcli.cli.demo import demo
 from flowcli.cli.estimate import estimate
