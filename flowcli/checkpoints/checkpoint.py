@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
@@ -71,6 +71,11 @@ def expected_shapes(config: ModelConfig, path: Path) -> dict[str, tuple[int, ...
             f"{path}: expected at most {MAX_LAYERS} layers and {MAX_POSITION_BYTES >> 30} GiB of pixel positions, "
             f"found {config.layers} layers and tiles of {height}x{width}; the file is damaged or not to be trusted"
         )
+    return _list_shapes(config)
+
+
+@lru_cache(maxsize=4)
+def _list_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         model = PerceiverFlow(config)
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

@@ -76,7 +76,7 @@ HOSTILE_PICKLES = {
     "no arrays inside": b"\x80\x02}X\x01\x00\x00\x00a}X\x01\x00\x00\x00bK\x01ss.",
     "bytes in a strange encoding": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00utf-8\x86R.",
     "a class that is called": b"\x80\x02cnumpy\nndarray\n)R.",
-    "deep nesting": b"\x80\x02" + b"(" * 200_000 + b"t" * 200_000 + b".",
+    "deep nesting": b"\x80\x02" + b"(" * 50_000 + b"t" * 50_000 + b".",
 }
 
 
@@ -184,7 +184,7 @@ def test_random_damage_is_found_or_harmless(tmp_path: Path, monkeypatch: pytest.
     content = path.read_bytes()
     generator = random.Random(0)
     refused = 0
-    for _ in range(150):
+    for _ in range(100):
         damaged = bytearray(content)
         for _ in range(generator.choice([1, 3, 30])):
             damaged[generator.randrange(len(damaged))] = generator.randrange(256)
@@ -193,7 +193,7 @@ def test_random_damage_is_found_or_harmless(tmp_path: Path, monkeypatch: pytest.
             load_checkpoint(path, published=MINI)
         except WeightsError:
             refused += 1
-    assert refused > 75
+    assert refused > 50
 
 
 def test_a_pickle_in_memory_order_of_python_itself(tmp_path: Path) -> None:
