@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from flowcli.jobs.local import Failed, Report
 from flowcli.jobs.lock import hold_folder
 from flowcli.jobs.plan import BatchItem
 
-Engine = Callable[[list[ItemJob]], Iterator[Report]]
+Engine = Callable[[list[ItemJob]], Generator[Report, None, None]]
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,21 @@ class Batch:
         except OSError as error:
             raise OutputError(f"{self._folder}: the folder cannot be made: {error.strerror or error}") from error
         with hold_folder(self._folder, state / "lock"), closing(Journal(state / "journal.jsonl")) as journal:
-            # What a killed run was writing; with the lock held nobody writes here.
-            _remove(self._folder.rglob(f"{TEMPORARY_PREFIX}*"))
+            self._remove_leftovers()
             jobs = [job for name in self._jobs if (job := self._plan(name, journal, overwrite)) is not None]
             for job in jobs:
                 self._expected.setdefault(job.item.name, expect(job.item))
             yield from self.outcomes
-            for name, event in engine(jobs):
-                yield self._note(journal, name, event)
+            try:
+                with closing(engine(jobs)) as reports:
+                    for name, event in reports:
+                        yield self._note(journal, name, event)
+            finally:
+                self._remove_leftovers()
+
+    def _remove_leftovers(self) -> None:
+        # What a killed run or worker was writing; with the lock held nobody else writes here.
+        _remove(self._folder.rglob(f"{TEMPORARY_PREFIX}*"))
 
     def _plan(self, name: str, journal: Journal, overwrite: bool) -> ItemJob | None:
         # What is left to do of an item; None if it has ended.

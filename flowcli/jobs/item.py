@@ -7,7 +7,7 @@ by itself, so that a continued item is the same to the byte as one that was neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
@@ -151,7 +151,7 @@ class Ended:
 Event = Started | Advanced | PartDone | Ended
 
 
-def work_item(job: ItemJob, estimator: FlowEstimator) -> Iterator[Event]:
+def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
     """Do an item from its first open part on; yields what happened after it happened.
 
     Raises:

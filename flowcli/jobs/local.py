@@ -12,7 +12,8 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
@@ -66,20 +67,21 @@ class EstimatorOptions:
         )
 
 
-def run_here(jobs: Iterable[ItemJob], estimator: FlowEstimator) -> Iterator[Report]:
+def run_here(jobs: Iterable[ItemJob], estimator: FlowEstimator) -> Generator[Report, None, None]:
     """Do the jobs one after the other; yields what happens, with the name of the item.
 
     An input that cannot be used ends its item only; all other errors of `work_item` are raised.
     """
     for job in jobs:
         try:
-            for event in work_item(job, estimator):
-                yield job.item.name, event
+            with closing(work_item(job, estimator)) as events:
+                for event in events:
+                    yield job.item.name, event
         except (InputError, FormatError) as error:
             yield job.item.name, Failed(str(error))
 
 
-def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number: int) -> Iterator[Report]:
+def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number: int) -> Generator[Report, None, None]:
     """Do the jobs in `number` processes; yields what happens as it happens, items side by side.
 
     Raises:

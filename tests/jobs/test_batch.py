@@ -102,6 +102,7 @@ def test_an_interrupted_batch_continues_at_its_part_and_ends_the_same(run, mean_
     second = mean_flow()
     run(second)
     assert results(tmp_path / "out") == results(tmp_path / "reference")
+    assert not list((tmp_path / "out").rglob(".flowcli-*"))
     # A part at most is done again, and what was on its way through the stages.
     assert 48 <= first.pairs + second.pairs < 48 + PART + 8
 
