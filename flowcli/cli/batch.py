@@ -24,7 +24,8 @@ def batch(
     scale: options.Scale = None,
     legend: options.Legend = False,
     model: options.Model = "compact",
-    guess: options.Guess = "none",
+    guess: options.Guess = "auto",
+    polish: options.Polish = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = None,
@@ -74,7 +75,7 @@ def batch(
     items = plan_batch(inputs, Path(output))
 
     began = time.monotonic()
-    chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess)
+    chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess, polish)
     estimator = chosen.build()
     described = estimator.settings
     engine = partial(run_here, estimator=estimator)

@@ -17,7 +17,8 @@ def demo(
     size: options.Size = "448x320",
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another scene for every number.")] = 15,
     model: options.Model = "compact",
-    guess: options.Guess = "none",
+    guess: options.Guess = "auto",
+    polish: options.Polish = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = None,
@@ -55,7 +56,7 @@ def demo(
     from flowcli.training.scene import make_scene
     from flowcli.viz import choose_scale, render
 
-    estimator = Estimator(model, device=device, precision=precision, threads=threads, guess=guess)
+    estimator = Estimator(model, device=device, precision=precision, threads=threads, guess=guess, polish=polish)
     scene = make_scene(frame_size, seed)
     began = time.monotonic()
     estimate = estimator.flow(scene.frame1, scene.frame2)

@@ -24,7 +24,8 @@ def estimate(
     scale: options.Scale = None,
     legend: options.Legend = False,
     model: options.Model = "compact",
-    guess: options.Guess = "none",
+    guess: options.Guess = "auto",
+    polish: options.Polish = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = None,
@@ -78,6 +79,7 @@ def estimate(
         overlap=overlap,
         threads=threads,
         guess=guess,
+        polish=polish,
     )
     colors = choose_sequence_scale(source) if scale is None and plan.pictures is not None else SequenceScale(scale)
     writer = OutputWriter(plan, source, look, colors, describe(model, look, colors), overwrite=overwrite)

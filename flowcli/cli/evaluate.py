@@ -72,7 +72,8 @@ def evaluate(
             "A row for zero, no motion anywhere, is always there.",
         ),
     ] = None,
-    guess: options.Guess = "none",
+    guess: options.Guess = "auto",
+    polish: options.Polish = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = None,
@@ -107,6 +108,7 @@ def evaluate(
             overlap=overlap,
             threads=threads,
             guess=guess,
+            polish=polish,
         )
         for name in dict.fromkeys([*(model or ["compact"]), "zero"])
     }

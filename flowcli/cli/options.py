@@ -167,8 +167,22 @@ Model = Annotated[
     ),
 ]
 Guess = Annotated[
-    Literal["none", "dis"],
-    typer.Option("--guess", rich_help_panel=MODEL, help="First guess of the coarse-to-fine estimate (compact only)."),
+    Literal["auto", "none", "dis"],
+    typer.Option(
+        "--guess",
+        rich_help_panel=MODEL,
+        help="First guess of the coarse-to-fine estimate (compact only): none is the network alone, dis starts from "
+        "OpenCV's DIS where that explains the frames better.",
+    ),
+]
+Polish = Annotated[
+    bool | None,
+    typer.Option(
+        "--polish/--no-polish",
+        rich_help_panel=MODEL,
+        show_default="on for compact",
+        help="Sharpen the flow at the end (OpenCV's variational refinement).",
+    ),
 ]
 Device = Annotated[
     str, typer.Option("--device", metavar="D", rich_help_panel=SPEED, help="auto, cpu, cuda, cuda:N or mps.")

@@ -36,7 +36,8 @@ class Estimator:
         batch: tiles per step of the network; None: as many as the memory holds.
         overlap: overlap of tiles in pixels; None: the model's own.
         threads: CPU threads; None: torch's choice. Set for the whole process.
-        guess: "none" or "dis": the first guess of the coarse-to-fine estimate.
+        guess: "none", "dis" or "auto" (the model's own choice): the first guess of the coarse-to-fine estimate.
+        polish: a last variational polish; None: the model's own choice.
 
     Raises:
         WeightsError: if the checkpoint is absent, damaged or of another network.
@@ -54,7 +55,8 @@ class Estimator:
         batch: int | None = None,
         overlap: int | None = None,
         threads: int | None = None,
-        guess: str = "none",
+        guess: str = "auto",
+        polish: bool | None = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
@@ -73,6 +75,7 @@ class Estimator:
                 batch=batch,
                 overlap=overlap,
                 guess=guess,
+                polish=polish,
             )
             if network.device.type == "cuda":
                 self._pairs_at_once = 4

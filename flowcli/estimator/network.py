@@ -12,11 +12,16 @@ from flowcli.checkpoints import build_model, load_checkpoint
 from flowcli.errors import InputError
 from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
+from flowcli.estimator.polish import polish_flow
 from flowcli.estimator.pyramid import PyramidSettings, estimate_coarse_to_fine
 from flowcli.estimator.tiled import TiledNetwork
 from flowcli.flow import FlowField, Frame
 from flowcli.model.config import ModelConfig
 from flowcli.model.features import flow_to_numpy, frames_to_tensor
+from flowcli.model.folded import fold
+
+DEFAULT_GUESS = "dis"
+"""First guess of a residual network unless told otherwise; the figures behind it are in weights/README.md."""
 
 DEFAULT_MEMORY = 2.0
 """Ceiling for the network's buffers in GiB when none is given."""
@@ -34,24 +39,28 @@ class NetworkFlow:
         memory: float | None = None,
         batch: int | None = None,
         overlap: int | None = None,
-        guess: str = "none",
+        guess: str = "auto",
+        polish: bool | None = None,
     ) -> None:
-        if guess not in ("none", "dis"):
-            raise InputError(f"expected a first guess none or dis, got {guess!r}")
+        if guess not in ("auto", "none", "dis"):
+            raise InputError(f"expected a first guess auto, none or dis, got {guess!r}")
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         checkpoint = load_checkpoint(model)
         config = checkpoint.config
-        self.config, self.guess = config, guess
-        if guess != "none" and not config.residual:
+        self.config = config
+        if guess == "dis" and not config.residual:
             raise InputError(f"expected --guess none with {model}: it estimates whole motions, not coarse to fine")
+        self.guess = (DEFAULT_GUESS if config.residual else "none") if guess == "auto" else guess
+        self.polish = config.residual if polish is None else polish
         self.overlap = default_overlap(config) if overlap is None else overlap
         if not 0 <= self.overlap < min(config.tile):
             raise InputError(f"expected an overlap from 0 to {min(config.tile) - 1} pixels, got {overlap}")
         self.batch = batch or tiles_per_batch(config, memory or DEFAULT_MEMORY)
-        self.model = build_model(checkpoint).to(self.device)
+        operands = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        self.model = fold(build_model(checkpoint), operands).to(self.device)
         self.tiled = TiledNetwork(
-            self._run,
+            self.model,
             config,
             self.batch,
             self.overlap,
@@ -67,7 +76,8 @@ class NetworkFlow:
             "precision": self.precision,
             "tile": list(config.tile),
             "overlap": self.overlap,
-            "guess": guess,
+            "guess": self.guess,
+            "polish": self.polish,
         }
 
     def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
@@ -78,7 +88,8 @@ class NetworkFlow:
             flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, start)
         else:
             flow = self.tiled(frame1, frame2)
-        return [FlowField(uv) for uv in flow_to_numpy(flow)]
+        fields = [FlowField(uv) for uv in flow_to_numpy(flow)]
+        return [polish_flow(*pair, field) for pair, field in zip(pairs, fields, strict=True)] if self.polish else fields
 
     def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Tensor | None:
         if self.guess == "none":
@@ -86,10 +97,6 @@ class NetworkFlow:
         fields = DisFlow().estimate(pairs)
         stacked = torch.stack([torch.from_numpy(field.uv.transpose(2, 0, 1).copy()) for field in fields])
         return stacked.to(self.device)
-
-    def _run(self, frame1: Tensor, frame2: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.model(frame1, frame2)
 
 
 def default_overlap(config: ModelConfig) -> int:

@@ -49,7 +49,8 @@ class EstimatorOptions:
     batch: int | None = None
     overlap: int | None = None
     threads: int | None = None
-    guess: str = "none"
+    guess: str = "auto"
+    polish: bool | None = None
 
     def build(self, threads: int | None = None) -> Estimator:
         """Return the estimator; `threads` is for when the options leave it open."""
@@ -64,6 +65,7 @@ class EstimatorOptions:
             overlap=self.overlap,
             threads=self.threads or threads,
             guess=self.guess,
+            polish=self.polish,
         )
 
 

@@ -170,7 +170,7 @@ def test_options_of_the_estimate_reach_the_estimator(pair_list: Path, fake_estim
     options = ["--device", "cuda:1", "--precision", "bf16", "--threads", "3", "--guess", "dis"]
     options += ["--overlap", "20", "--batch", "4", "--memory", "2.5"]
     assert run("--pairs", pair_list, *options).exit_code == 0
-    expected = {"device": "cuda:1", "precision": "bf16", "threads": 3, "guess": "dis"}
+    expected = {"device": "cuda:1", "precision": "bf16", "threads": 3, "guess": "dis", "polish": None}
     expected |= {"overlap": 20, "batch": 4, "memory": 2.5}
     assert fake_estimator == [{"model": model, **expected} for model in ("compact", "zero")]
 

@@ -63,6 +63,7 @@ def test_a_first_guess_helps_where_motion_is_large(compact: Estimator) -> None:
     inner = np.s_[16:-16, 40:-16]
     assert np.linalg.norm(guided.uv - truth, axis=2)[inner].mean() < 0.5
     assert Estimator(guess="dis").settings["guess"] == "dis"
+    assert Estimator(guess="none").settings["guess"] == "none"
 
 
 def test_streams_keep_their_order_and_may_change_size(tiny_checkpoint: Path) -> None:
@@ -114,7 +115,7 @@ def test_unfit_options_are_refused(tiny_checkpoint: Path) -> None:
         Estimator(tiny_checkpoint, overlap=12)
     with pytest.raises(InputError, match="--guess none with"):
         Estimator(tiny_checkpoint, guess="dis")
-    with pytest.raises(InputError, match="first guess none or dis"):
+    with pytest.raises(InputError, match="first guess auto, none or dis"):
         Estimator(guess="farneback")
     with pytest.raises(WeightsError):
         Estimator("no-such-model")
