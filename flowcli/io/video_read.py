@@ -49,7 +49,9 @@ class VideoReader:
             first = next(self._decode(container.demux(stream), stream), None)
         if first is None:
             raise FormatError(f"{path}: expected a video, found no frame in it{self._because()}")
-        (a, b), _ = _display_matrix(first)
+        # Once, for all: a frame and its side data hold each other, and would wait for Python's collector of cycles.
+        self._matrix = _display_matrix(first)
+        (a, b), _ = self._matrix
         height, width = (first.width, first.height) if abs(b) > abs(a) else (first.height, first.width)
         check_size(str(path), height, width)
         if abs(b) > abs(a):
@@ -72,7 +74,8 @@ class VideoReader:
             if number >= stop:
                 return
             if (number - first) % step == 0:
-                yield _upright(frame, reformatter)
+                pixels = reformatter.reformat(frame, format="rgb24").to_ndarray()
+                yield _upright(np.asarray(pixels, np.uint8), self._matrix)
         if self._index.fault is not None and stop == length:
             raise FormatError(
                 f"{self._path}: damaged or cut short after frame {number}{self._because()}; the frames before were used"
@@ -162,8 +165,11 @@ def _without_incomplete_end(packets: Iterable[Packet]) -> Iterator[Packet]:
             yield packet
 
 
-def _display_matrix(frame: VideoFrame) -> tuple[tuple[int, int], tuple[int, int]]:
-    # Rows (a, b, u), (c, d, v): the pixel at (x, y) is shown at (a x + c y, b x + d y), up to a shift.
+# Rows (a, b) and (c, d): the pixel at (x, y) is shown at (a x + c y, b x + d y), up to a shift.
+_Matrix = tuple[tuple[int, int], tuple[int, int]]
+
+
+def _display_matrix(frame: VideoFrame) -> _Matrix:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return (1, 0), (0, 1)
@@ -171,10 +177,9 @@ def _display_matrix(frame: VideoFrame) -> tuple[tuple[int, int], tuple[int, int]
     return (a, b), (c, d)
 
 
-def _upright(frame: VideoFrame, reformatter: VideoReformatter) -> Frame:
+def _upright(pixels: Frame, matrix: _Matrix) -> Frame:
     # Quarter turns and mirrors; any other angle is left to the player.
-    (a, b), (c, d) = _display_matrix(frame)
-    pixels = reformatter.reformat(frame, format="rgb24").to_ndarray()
+    (a, b), (c, d) = matrix
     if abs(b) > abs(a):
         pixels, vertical, horizontal = pixels.transpose(1, 0, 2), b, c
     else:
@@ -183,4 +188,4 @@ def _upright(frame: VideoFrame, reformatter: VideoReformatter) -> Frame:
         pixels = pixels[::-1]
     if horizontal < 0:
         pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels, np.uint8)
+    return np.ascontiguousarray(pixels)

@@ -1,7 +1,9 @@
+import gc
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from flowcli.errors import FormatError, InputError
 from flowcli.io.frames import Moment, Selection
@@ -54,6 +56,18 @@ def test_rotation_and_mirroring_are_applied(make_video, moving_frames, ffmpeg, t
     assert reader.footage.aspect == (Fraction(3, 4) if quarter else Fraction(4, 3))
     expected = np.frombuffer(raw, np.uint8).reshape(4, *reader.footage.size, 3)
     np.testing.assert_array_equal(list(reader.read(0, None, 1)), expected)
+
+
+def test_frames_are_freed_at_once_and_not_by_the_collector_of_cycles(make_video, moving_frames):
+    reader = VideoReader(make_video("clip.mp4", moving_frames(40)))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in reader.read(0, None, 1):
+            pass
+        assert sum(type(thing) is VideoFrame for thing in gc.get_objects()) <= 1
+    finally:
+        gc.enable()
 
 
 def test_odd_sizes(make_video, moving_frames, decode):
