@@ -1,3 +1,5 @@
+import resource
+from contextlib import contextmanager
 from fractions import Fraction
 
 import cv2
@@ -138,6 +140,29 @@ def test_a_folder_that_is_removed_meanwhile_is_an_output_error(tmp_path):
             file.unlink()
         folder.rmdir()
     assert not folder.exists()
+
+
+@contextmanager
+def files_no_larger_than(size):
+    """What the kernel does to a full disk, for this process: writing beyond `size` bytes of a file fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", VIDEO_FORMATS)
+@pytest.mark.parametrize("size", [0, 700, 2000])
+def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path, suffix, size):
+    noise = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
+    with (
+        pytest.raises(OutputError, match=rf"out{suffix}: cannot be written: File too large"),
+        files_no_larger_than(size),
+    ):
+        write(tmp_path / f"out{suffix}", noise)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_pictures_there_is_no_file(tmp_path):
