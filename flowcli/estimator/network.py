@@ -66,6 +66,7 @@ class NetworkFlow:
             self.overlap,
             grid="even" if config.residual else "published",
             cap=self.overlap if config.residual else None,
+            workers=torch.get_num_threads() if self.device.type == "cpu" else 1,
         )
         self.pyramid = PyramidSettings()
         self.name = str(model)

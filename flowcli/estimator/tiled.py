@@ -5,17 +5,20 @@ Tiles are cut and blended one batch at a time, so memory beyond the frames thems
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.estimator.workers import Workers
 from flowcli.model.config import ModelConfig
 from flowcli.tiling import Grid, TileGrid, blend_weights
 
 Network = Callable[[Tensor, Tensor], Tensor]
+Window = tuple[int, int, int]
+"""Index of the frame, row and column of a tile's first pixel."""
 
 
 class TiledNetwork:
@@ -28,14 +31,23 @@ class TiledNetwork:
         overlap: least overlap of tiles in pixels.
         grid: layout of the tiles.
         cap: largest blending weight; None: the published pyramid.
+        workers: batches that run side by side, each in its own thread.
     """
 
     def __init__(
-        self, network: Network, config: ModelConfig, batch: int, overlap: int, grid: Grid, cap: int | None
+        self,
+        network: Network,
+        config: ModelConfig,
+        batch: int,
+        overlap: int,
+        grid: Grid,
+        cap: int | None,
+        workers: int = 1,
     ) -> None:
         self.network, self.tile, self.batch, self.overlap = network, config.tile, batch, overlap
         self.grid: Grid = grid
         self.weights = torch.from_numpy(blend_weights(config.tile, cap))
+        self.workers = Workers(workers)
 
     @torch.inference_mode()
     def __call__(self, frame1: Tensor, frame2: Tensor) -> Tensor:
@@ -56,13 +68,21 @@ class TiledNetwork:
         norm = torch.zeros(1, 1, *grid.padded, device=frame1.device)
         for row, column in grid.offsets:
             norm[..., row : row + self.tile[0], column : column + self.tile[1]] += weights
-        windows = ((index, *offset) for index in range(batch) for offset in grid.offsets)
-        for chosen in _chunks(windows, self.batch):
+        windows = [(index, *offset) for index in range(batch) for offset in grid.offsets]
+
+        # Threads do not inherit inference mode.
+        @torch.inference_mode()
+        def run(chosen: list[Window]) -> Tensor:
             tiles1, tiles2 = (torch.stack([self._cut(f, *w) for w in chosen]) for f in (frame1, frame2))
-            flow = self.network(tiles1, tiles2) * weights
+            return self.network(tiles1, tiles2) * weights
+
+        # No more tiles at once than leave every worker its share.
+        step = max(1, min(self.batch, math.ceil(len(windows) / self.workers.count)))
+        batches = [windows[start : start + step] for start in range(0, len(windows), step)]
+        for chosen, flow in zip(batches, self.workers.map(run, batches), strict=True):
             for part, window in zip(flow, chosen, strict=True):
                 self._cut(total, *window).add_(part)
-        return (total / norm)[..., :height, :width]
+        return total.div_(norm)[..., :height, :width]
 
     def _cut(self, frames: Tensor, index: int, row: int, column: int) -> Tensor:
         return frames[index, :, row : row + self.tile[0], column : column + self.tile[1]]
@@ -72,8 +92,3 @@ def _pad(frames: Tensor, size: tuple[int, int]) -> Tensor:
     """Repeat the last row and column until the frames have at least `size`."""
     below, right = size[0] - frames.shape[2], size[1] - frames.shape[3]
     return F.pad(frames, (0, right, 0, below), mode="replicate") if below or right else frames
-
-
-def _chunks(windows: Iterator[tuple[int, int, int]], count: int) -> Iterator[list[tuple[int, int, int]]]:
-    while chunk := list(islice(windows, count)):
-        yield chunk

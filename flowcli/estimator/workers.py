@@ -1,0 +1,62 @@
+"""Work on a CPU side by side, one item per thread, in order.
+
+Torch can also split each operation over the threads, and meets at a barrier after it. The operations of a network that
+works on small tiles take some 50 microseconds: on two cores the barriers double the processor time, and a neighbour on
+one core holds up both. Whole batches side by side meet once per batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# More threads than that wait for each other in the interpreter.
+MOST_WORKERS = 8
+
+
+class Workers:
+    """A fixed number of threads that share torch's.
+
+    Args:
+        count: how many work side by side; with 1 everything runs in the caller's thread.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = max(1, min(count, MOST_WORKERS))
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Apply `function` to each item: results in order, at most two unfinished items per thread ahead of them."""
+        if self.count == 1:
+            yield from map(function, items)
+            return
+        if self._pool is None:
+            self._pool = self._start()
+        pending: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                pending.append(self._pool.submit(function, item))
+                if len(pending) == 2 * self.count:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:  # after an error, or when the caller stops
+                future.cancel()
+
+    def _start(self) -> ThreadPoolExecutor:
+        threads = torch.get_num_threads()
+
+        def prepare() -> None:
+            torch.set_num_threads(max(1, threads // self.count))
+            # A processor flag of each thread; see Estimator.
+            torch.set_flush_denormal(True)
+
+        return ThreadPoolExecutor(self.count, thread_name_prefix="flowcli-tiles", initializer=prepare)
