@@ -16,7 +16,7 @@ from flowcli.errors import InputError
 from flowcli.io.flow import read_flow
 from flowcli.io.image import read_image
 
-COMMANDS = ("estimate", "batch", "render", "convert", "evaluate", "train", "weights", "info", "bench", "demo")
+COMMANDS = ("estimate", "batch", "render", "convert", "evaluate", "train", "weights", "info", "demo")
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
