@@ -204,12 +204,13 @@ class VideoSink:
         self._stack.__exit__(*error)  # pyright: ignore[reportArgumentType]
 
     def _finish(self, kind: object, error: object, traceback: object) -> None:
-        assert self._encoder is not None
+        encoder, self._encoder = self._encoder, None
+        assert encoder is not None
         if kind is not None:
-            self._encoder.abandon()
+            encoder.abandon()
             return
         with self._explained():
-            self._encoder.close()
+            encoder.close()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -29,8 +29,8 @@ _WINDOW = (9, 9)
 # With less texture than this part of a frame, everything consistent is used.
 SMALLEST_PART = 0.01
 
-# Largest change per pair of a running scale: doubled in 1.4 s, halved in 2.8 s at 25 frames per second.
-RISE = 1.02
+# Largest change per pair of a running scale: at 25 frames per second, doubled in 0.6 s and halved in 2.8 s.
+RISE = 1.05
 FALL = 0.99
 
 

@@ -72,6 +72,8 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
 
     def __exit__(self, *error: object) -> bool | None:
         """Complete the files, or drop what is incomplete."""
+        # They hold the writer, and the writer them: encoders are large, and must not wait for the collector of cycles.
+        self._channels.clear()
         return self._stack.__exit__(*error)  # pyright: ignore[reportArgumentType]
 
     def _add_flow(self, destination: Destination, pick: Callable[[PairFlow], FlowField], overwrite: bool) -> None:

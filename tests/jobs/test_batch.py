@@ -1,3 +1,4 @@
+import gc
 import json
 from functools import partial
 
@@ -283,6 +284,25 @@ def test_the_scale_is_chosen_once_and_kept(run, tmp_path):
     assert json.loads(lines[0])["scale"] > 0
     run(settings=settings)
     assert results(tmp_path / "out") == results(tmp_path / "reference")
+
+
+def test_encoders_are_freed_with_their_part_and_not_by_the_collector_of_cycles(run, mean_flow):
+    alive = []
+
+    class Counting(mean_flow):
+        def flows(self, pairs):
+            alive.append(sum(type(thing).__name__ in ("VideoEncoder", "OutputWriter") for thing in gc.get_objects()))
+            return super().flows(pairs)
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(Counting())
+    finally:
+        gc.enable()
+    # Asked at the begin of each of the 3 + 1 parts, before its first picture.
+    assert len(alive) == 4
+    assert max(alive) <= 1
 
 
 def test_a_folder_that_cannot_be_made(run, tmp_path):
