@@ -23,20 +23,23 @@ def describe(frames: Tensor) -> Tensor:
     return torch.cat((grey, dx, dy), dim=1)
 
 
-def local_error(described1: Tensor, described2: Tensor, inside: Tensor, window: int = 9) -> Tensor:
+def local_error(
+    described1: Tensor, described2: Tensor, inside: Tensor, window: int = 9, outside: float = CLIP
+) -> Tensor:
     """Average the clipped difference over a window.
 
     Args:
         described1: `describe`d frame 1, `(B, 3, H, W)`.
         described2: `describe`d warped frame 2.
-        inside: bool `(B, 1, H, W)`, False where the flow left frame 2; such pixels count as badly explained.
+        inside: bool `(B, 1, H, W)`, False where the flow left frame 2.
         window: side of the window in pixels, odd.
+        outside: what a pixel counts that left frame 2: as badly explained, unless told otherwise.
 
     Returns:
         `(B, 1, H, W)`, 0 to 3 x CLIP.
     """
     difference = (described1 - described2).abs_().clamp_(max=CLIP).sum(dim=1, keepdim=True)
-    difference = torch.where(inside, difference, CLIP)
+    difference = torch.where(inside, difference, outside)
     return box_mean(difference, window)
 
 

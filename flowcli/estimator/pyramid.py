@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flowcli.estimator.evidence import describe, local_error
+from flowcli.estimator.evidence import CLIP, describe, local_error
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.warp import warp
 
@@ -30,7 +30,8 @@ class PyramidSettings:
         window: side of the gate's window in pixels.
         tolerance: an update is kept where the local error grows by at most 2 % and this much.
         choice_window: side of the window in which a first guess and the network's own estimate are compared.
-        choice_margin: the network's own estimate is taken where its error is below this share of the guess's.
+        choice_margin: the network's own estimate is taken where its error is below this share of the guess's,
+        choice_reach: and where the two are closer than this share of the frame's shorter side.
     """
 
     factor: float = 0.7
@@ -39,7 +40,8 @@ class PyramidSettings:
     window: int = 9
     tolerance: float = 0.001
     choice_window: int = 15
-    choice_margin: float = 0.9
+    choice_margin: float = 0.8
+    choice_reach: float = 0.04
 
 
 def level_sizes(size: tuple[int, int], settings: PyramidSettings) -> list[tuple[int, int]]:
@@ -102,13 +104,18 @@ def estimate_coarse_to_fine(
 
 
 def choose(frame1: Tensor, frame2: Tensor, flow: Tensor, rival: Tensor, settings: PyramidSettings) -> Tensor:
-    """Keep `flow`, except where `rival` explains the frames clearly better."""
+    """Keep `flow`, except where `rival` explains the frames clearly better.
+
+    The rival needs evidence: where `flow` leaves the frame nothing speaks against it, where the rival does everything
+    does; and flows far apart are not compared, because a window that looks alike by chance is easily found.
+    """
     described = describe(frame1)
     errors = []
-    for candidate in (flow, rival):
+    for candidate, outside in ((flow, 0.0), (rival, CLIP)):
         warped, inside = warp(frame2, candidate, frame1)
-        errors.append(local_error(described, describe(warped), inside, settings.choice_window))
-    return torch.where(errors[1] < errors[0] * settings.choice_margin, rival, flow)
+        errors.append(local_error(described, describe(warped), inside, settings.choice_window, outside))
+    near = (rival - flow).norm(dim=1, keepdim=True) < settings.choice_reach * min(frame1.shape[2:])
+    return torch.where(near & (errors[1] < errors[0] * settings.choice_margin), rival, flow)
 
 
 def correct(

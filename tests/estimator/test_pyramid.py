@@ -77,14 +77,26 @@ def test_the_gate_refuses_updates_that_explain_the_frames_worse() -> None:
 
 
 def test_of_two_flows_the_one_that_explains_the_frames_is_chosen() -> None:
-    frame1 = textured_frame(64, 80)
+    frame1 = textured_frame(96, 112)
     frame2 = torch.roll(frame1, 3, dims=3)
-    truth = torch.zeros(1, 2, 64, 80)
+    truth = torch.zeros(1, 2, 96, 112)
     truth[:, 0] = 3
     wrong = torch.zeros_like(truth)
+    assert SETTINGS.choice_reach * 96 > 3
     for first, second in ((truth, wrong), (wrong, truth)):
         chosen = choose(frame1, frame2, first, second, SETTINGS)
         assert (chosen[..., 16:-16, 16:-16] == truth[..., 16:-16, 16:-16]).float().mean() > 0.95
+
+
+def test_a_rival_far_away_or_without_evidence_is_not_chosen() -> None:
+    frame = textured_frame(64, 80)
+    still = torch.zeros(1, 2, 64, 80)
+    outside = torch.full_like(still, 1000.0)
+    far = torch.full_like(still, 20.0)
+    moved = torch.roll(frame, (20, 20), dims=(2, 3))  # the rival is right, but too far to be believed
+    assert torch.equal(choose(frame, moved, still, far, SETTINGS), still)
+    near = SETTINGS.choice_reach * 64 - 1
+    assert torch.equal(choose(frame, moved, outside, outside + near, SETTINGS), outside)
 
 
 def test_local_error_counts_what_left_the_frame_as_badly_explained() -> None:
