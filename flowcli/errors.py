@@ -7,7 +7,8 @@ FlowcliError            the user can mend it; the command line prints its one li
 |-- WeightsError        a checkpoint is missing, damaged or of another network
 `-- EngineError         the device or a worker cannot do the work
 
-Messages are one line: what was expected, what was found, what to do. Other exceptions are bugs and keep their traceback.
+Messages are one line: what was expected, what was found, what to do. Other exceptions are bugs and keep their
+traceback.
 """
 
 from __future__ import annotations

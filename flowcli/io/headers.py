@@ -84,10 +84,8 @@ def _read_pnm_size(data: bytes, name: str) -> tuple[int, int]:
         raise FormatError(f"{name}: expected a PNM maximum of 1 to 65535, found {maximum}")
     channels = 3 if match[1] in b"36" else 1
     samples = height * width * channels
-    if match[1] in b"23":
-        least = 2 * samples  # plain text: a separator and a digit each
-    else:
-        least = 1 + samples * (2 if maximum > 255 else 1)
+    # Plain text takes a separator and a digit for each.
+    least = 2 * samples if match[1] in b"23" else 1 + samples * (2 if maximum > 255 else 1)
     if len(data) - match.end() < least:
         raise _cut_short(name, "PNM", data)
     return height, width
