@@ -85,8 +85,7 @@ def estimate_coarse_to_fine(
         frame2: the same shape.
         residual_of: maps frame 1 and warped frame 2 of any size to the residual flow.
         settings: the pyramid.
-        guess: a first guess at full size, `(B, 2, H, W)`: chosen where it explains the frames better than the
-            network's own estimate, and then refined at the finest levels.
+        guess: another estimate at full size, `(B, 2, H, W)`, which stays where the network's own has no better evidence.
 
     Returns:
         float32 `(B, 2, H, W)` in pixels.
@@ -96,11 +95,7 @@ def estimate_coarse_to_fine(
     for size in sizes:
         level1, level2 = resize_frames(frame1, size), resize_frames(frame2, size)
         flow = refine(level1, level2, resize_flow(flow, size), residual_of, settings)
-    if guess is not None:
-        flow = choose(frame1, frame2, guess, flow, settings)
-        for size in sizes[-3:]:
-            flow = correct(frame1, frame2, flow, size, residual_of, settings)
-    return flow
+    return flow if guess is None else choose(frame1, frame2, guess, flow, settings)
 
 
 def choose(frame1: Tensor, frame2: Tensor, flow: Tensor, rival: Tensor, settings: PyramidSettings) -> Tensor:
@@ -116,20 +111,6 @@ def choose(frame1: Tensor, frame2: Tensor, flow: Tensor, rival: Tensor, settings
         errors.append(local_error(described, describe(warped), inside, settings.choice_window, outside))
     near = (rival - flow).norm(dim=1, keepdim=True) < settings.choice_reach * min(frame1.shape[2:])
     return torch.where(near & (errors[1] < errors[0] * settings.choice_margin), rival, flow)
-
-
-def correct(
-    frame1: Tensor,
-    frame2: Tensor,
-    flow: Tensor,
-    size: tuple[int, int],
-    residual_of: Callable[[Tensor, Tensor], Tensor],
-    settings: PyramidSettings,
-) -> Tensor:
-    """Improve a full-size flow by what `refine` changes at a coarser level; its own detail is kept."""
-    level1, level2, coarse = resize_frames(frame1, size), resize_frames(frame2, size), resize_flow(flow, size)
-    change = refine(level1, level2, coarse, residual_of, settings) - coarse
-    return flow + resize_flow(change, (flow.shape[2], flow.shape[3]))
 
 
 def refine(
