@@ -85,7 +85,7 @@ def estimate_coarse_to_fine(
         frame2: the same shape.
         residual_of: maps frame 1 and warped frame 2 of any size to the residual flow.
         settings: the pyramid.
-        guess: another estimate at full size, `(B, 2, H, W)`, which stays where the network's own has no better evidence.
+        guess: another estimate at full size, `(B, 2, H, W)`; it stays where the network's own has no better evidence.
 
     Returns:
         float32 `(B, 2, H, W)` in pixels.
