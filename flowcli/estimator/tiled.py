@@ -32,6 +32,9 @@ class TiledNetwork:
         grid: layout of the tiles.
         cap: largest blending weight; None: the published pyramid.
         workers: batches that run side by side, each in its own thread.
+
+    Attributes:
+        finished: tiles estimated so far.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class TiledNetwork:
         self.grid: Grid = grid
         self.weights = torch.from_numpy(blend_weights(config.tile, cap))
         self.workers = Workers(workers)
+        self.finished = 0
 
     @torch.inference_mode()
     def __call__(self, frame1: Tensor, frame2: Tensor) -> Tensor:
@@ -82,6 +86,7 @@ class TiledNetwork:
         for chosen, flow in zip(batches, self.workers.map(run, batches), strict=True):
             for part, window in zip(flow, chosen, strict=True):
                 self._cut(total, *window).add_(part)
+            self.finished += len(chosen)
         return total.div_(norm)[..., :height, :width]
 
     def _cut(self, frames: Tensor, index: int, row: int, column: int) -> Tensor:

@@ -57,8 +57,9 @@ from flowcli.model.perceiver import PerceiverFlow, SelfBlock
 CPU_CHUNK = 2**18
 GPU_CHUNK = 2**28
 
-# Latents processed at once on a CPU: enough rows for its matrix product, few enough for its cache.
+# Latents processed at once on a CPU: enough rows for its matrix products, few enough for its cache.
 CPU_LATENTS = 512
+GPU_TILES = 64
 
 
 class FoldedFlow(nn.Module):
@@ -93,17 +94,28 @@ class FoldedFlow(nn.Module):
         if frame1.shape != frame2.shape or frame1.shape[1:] != (3, *self.config.tile):
             expected = ("B", 3, *self.config.tile)
             raise ValueError(f"expected two frames of {expected}, got {(*frame1.shape,)} and {(*frame2.shape,)}")
-        on_cpu = frame1.device.type == "cpu"
-        chunk = self.chunk or (CPU_CHUNK if on_cpu else GPU_CHUNK)
-        tiles = max(1, CPU_LATENTS // self.config.latents) if on_cpu else max(1, frame1.shape[0])
+        chunk = self.scores_at_once(frame1.device)
+        tiles = self.tiles_at_once(frame1.device)
         parts = [self._run(*part, chunk) for part in zip(frame1.split(tiles), frame2.split(tiles), strict=True)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _run(self, frame1: Tensor, frame2: Tensor, chunk: int) -> Tensor:
-        pixels = self.pixels(frame1, frame2, chunk)
-        latents = self.read_mlp(self.read(pixels, chunk))
+    def scores_at_once(self, device: torch.device) -> int:
+        """Return how many scores are held at once on a device."""
+        return self.chunk or (CPU_CHUNK if device.type == "cpu" else GPU_CHUNK)
+
+    def tiles_at_once(self, device: torch.device) -> int:
+        """Return how many tiles a device works on at once."""
+        return max(1, CPU_LATENTS // self.config.latents) if device.type == "cpu" else GPU_TILES
+
+    def process(self, latents: Tensor) -> Tensor:
+        """Run the latent layers: `(B, N, D)` to the same shape."""
         for layer in self.layers:
             latents = layer(latents)
+        return latents
+
+    def _run(self, frame1: Tensor, frame2: Tensor, chunk: int) -> Tensor:
+        pixels = self.pixels(frame1, frame2, chunk)
+        latents = self.process(self.read_mlp(self.read(pixels, chunk)))
         return self.write(pixels, latents, chunk)
 
 

@@ -1,0 +1,212 @@
+"""The process that runs one case: `python -m flowcli.benchmark.child CASE` prints the results as one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flowcli.benchmark.cases import Case
+from flowcli.benchmark.clock import finish, interleave, measure, peak_memory, ratios, spread
+from flowcli.benchmark.flops import STAGES, count_folded, count_reference
+from flowcli.benchmark.random_weights import make_random_network
+from flowcli.benchmark.transformers_network import build_transformers_network
+from flowcli.checkpoints import build_model, load_checkpoint, save_checkpoint
+from flowcli.errors import FlowcliError
+from flowcli.estimator.classical import DisFlow
+from flowcli.estimator.device import choose_device, choose_precision
+from flowcli.estimator.network import NetworkFlow
+from flowcli.flow import Frame
+from flowcli.model.config import COMPACT, PERCEIVER_IO, ModelConfig
+from flowcli.model.folded import FoldedFlow, fold
+from flowcli.model.perceiver import PerceiverFlow
+
+PRESETS = {"compact": COMPACT, "perceiver-io": PERCEIVER_IO}
+Run = Callable[[], object]
+
+
+def run(case: Case) -> dict[str, object]:
+    """Run one case in this process; see `Case.task`."""
+    if case.threads is not None:
+        torch.set_num_threads(case.threads)
+    torch.set_flush_denormal(True)  # as Estimator does
+    with torch.inference_mode():
+        return TASKS[case.task](case)
+
+
+def run_tile(case: Case) -> dict[str, object]:
+    """Time the stages of the folded network; all figures are per tile."""
+    started = time.perf_counter()
+    network, device, precision = _fold(case)
+    loaded = time.perf_counter() - started
+    # As many as it takes at once: latents of several small tiles make one matrix.
+    tiles = network.tiles_at_once(device)
+    frames = make_tiles(network.config, device, tiles)
+    runs: dict[str, Run] = {"whole": lambda: network(*frames), **_split(network, *frames)}
+    timings = {name: timing.per(tiles) for name, timing in interleave(runs, case.repeats, device).items()}
+    counts = count_folded(network.config)
+    stages = [{"stage": name, "gflop": counts[name] / 1e9, **timings[name].to_dict()} for name in STAGES]
+    return {
+        **_describe(case, network.config, device, precision),
+        "tiles": tiles,
+        **timings["whole"].to_dict(),
+        "gflop": sum(counts.values()) / 1e9,
+        "gflop_unfolded": sum(count_reference(network.config).values()) / 1e9,
+        "load_seconds": loaded,
+        "peak_gib": peak_memory(device) / 2**30,
+        "stages": stages,
+    }
+
+
+def run_pair(case: Case) -> dict[str, object]:
+    """Time a whole pair, numpy to numpy."""
+    assert case.size is not None
+    pair = [make_pair(case.size)]
+    method = _make_method(case)
+    timing = measure(lambda: method.estimate(pair), case.repeats, method.device)
+    tiles = method.tiled.finished // (case.repeats + 1)
+    megapixels = case.size[0] * case.size[1] / 1e6
+    return {
+        **_describe(case, method.config, method.device, method.precision),
+        "size": list(case.size),
+        "tiles": tiles,
+        **timing.to_dict(),
+        "gflop": tiles * sum(count_folded(method.config).values()) / 1e9,
+        "seconds_per_megapixel": spread([seconds / megapixels for seconds in timing.wall]),
+        "peak_gib": peak_memory(method.device) / 2**30,
+    }
+
+
+def run_comparison(case: Case) -> dict[str, object]:
+    """Let the network and its rival take turns."""
+    if case.rival == "dis":
+        assert case.size is not None
+        pair = [make_pair(case.size)]
+        ours, theirs = _make_method(case), DisFlow()
+        runs: dict[str, Run] = {"ours": lambda: ours.estimate(pair), "theirs": lambda: theirs.estimate(pair)}
+        device, difference, tiles = ours.device, None, None
+    else:
+        network, device, _ = _fold(case)
+        # A rival may need a GPU's whole memory for a tile.
+        tiles = network.tiles_at_once(device) if device.type == "cpu" else 1
+        tile = make_tiles(network.config, device, tiles)
+        rival = _make_rival(case, device)
+        runs = {"ours": lambda: network(*tile), "theirs": lambda: rival(*tile)}
+        difference = (network(*tile) - rival(*tile)).abs()
+    timings = interleave(runs, case.repeats, device)
+    return {
+        "model": case.model,
+        "rival": case.rival,
+        "size": list(case.size) if case.size else None,
+        "tiles": tiles,
+        "ours": timings["ours"].to_dict(),
+        "theirs": timings["theirs"].to_dict(),
+        "ratio_seconds": ratios(timings["theirs"].wall, timings["ours"].wall),
+        "ratio_cpu_seconds": ratios(timings["theirs"].cpu, timings["ours"].cpu),
+        "largest_difference_px": None if difference is None else difference.max().item(),
+        "mean_difference_px": None if difference is None else difference.mean().item(),
+    }
+
+
+def run_rival(case: Case) -> dict[str, object]:
+    """Run the rival once, for its memory."""
+    device = choose_device(case.device)
+    if case.rival == "dis":
+        assert case.size is not None
+        DisFlow().estimate([make_pair(case.size)])
+    else:
+        config = load_checkpoint(case.model).config
+        _make_rival(case, device)(*make_tiles(config, device, 1))
+    finish(device)
+    return {"rival": case.rival, "peak_gib": peak_memory(device) / 2**30}
+
+
+def write_random(case: Case) -> dict[str, object]:
+    """Write random weights of a preset."""
+    assert case.path is not None
+    config = PRESETS[case.model]
+    save_checkpoint(Path(case.path), config, make_random_network(config).state_dict(), {"training": "none: random"})
+    return {"path": case.path}
+
+
+TASKS: dict[str, Callable[[Case], dict[str, object]]] = {
+    "tile": run_tile,
+    "pair": run_pair,
+    "compare": run_comparison,
+    "rival": run_rival,
+    "random": write_random,
+}
+
+
+def make_tiles(config: ModelConfig, device: torch.device, count: int) -> tuple[Tensor, Tensor]:
+    """Return tiles of noise as both frames, `(count, 3, H, W)` in [-1, 1]."""
+    frame1, frame2 = torch.rand(2, count, 3, *config.tile, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return frame1.to(device), frame2.to(device)
+
+
+def make_pair(size: tuple[int, int]) -> tuple[Frame, Frame]:
+    """Return two frames of smooth noise, the second moved 3 px right and 1 px down."""
+    import cv2
+
+    coarse = np.random.default_rng(0).integers(0, 256, (size[0] // 8 + 2, size[1] // 8 + 2, 3), np.uint8)
+    frame = np.asarray(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+    return frame, np.roll(frame, (1, 3), axis=(0, 1))
+
+
+def _fold(case: Case) -> tuple[FoldedFlow, torch.device, str]:
+    device = choose_device(case.device)
+    precision = choose_precision(case.precision, device)
+    operands = torch.bfloat16 if precision == "bf16" else torch.float32
+    return fold(build_model(load_checkpoint(case.model)).to(device), operands), device, precision
+
+
+def _make_rival(case: Case, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    network: PerceiverFlow = build_model(load_checkpoint(case.model)).to(device)
+    return network if case.rival == "reference" else build_transformers_network(network)
+
+
+def _make_method(case: Case) -> NetworkFlow:
+    return NetworkFlow(case.model, device=case.device, precision=case.precision, memory=case.memory)
+
+
+def _split(network: FoldedFlow, frame1: Tensor, frame2: Tensor) -> dict[str, Run]:
+    """Return the stages, each with the earlier ones' results at hand."""
+    chunk = network.scores_at_once(frame1.device)
+    pixels = network.pixels(frame1, frame2, chunk)
+    read = network.read_mlp(network.read(pixels, chunk))
+    latents = network.process(read)
+    return {
+        "pixels": lambda: network.pixels(frame1, frame2, chunk),
+        "encoder": lambda: network.read_mlp(network.read(pixels, chunk)),
+        "latents": lambda: network.process(read),
+        "decoder": lambda: network.write(pixels, latents, chunk),
+    }
+
+
+def _describe(case: Case, config: ModelConfig, device: torch.device, precision: str) -> dict[str, object]:
+    return {
+        "model": case.model,
+        "task": case.task,
+        "size": list(config.tile),
+        "device": str(device),
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def main() -> None:
+    """Run the case of the command line; a FlowcliError becomes one line on stderr."""
+    try:
+        print(json.dumps(run(Case.from_json(sys.argv[1])), allow_nan=False))
+    except FlowcliError as error:
+        sys.exit(f"flowcli: {error}")
+
+
+if __name__ == "__main__":
+    main()

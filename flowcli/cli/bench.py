@@ -1,0 +1,75 @@
+"""`flowcli bench`: seconds, memory and arithmetic of the network on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from flowcli.cli import options
+
+# The names of benchmark.cases.RIVALS, written out because importing it here would make --help slow.
+Against = Literal["reference", "transformers", "dis"]
+
+
+def bench(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="M",
+            rich_help_panel=options.MODEL,
+            help="compact, perceiver-io or a checkpoint file; repeatable. Default compact.",
+        ),
+    ] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--size",
+            metavar="WxH",
+            rich_help_panel=options.FRAMES,
+            help="Whole pairs of this size as well, in pixels; repeatable.",
+        ),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option("--precision", metavar="P", rich_help_panel=options.SPEED, help="auto, fp32 or bf16; repeatable."),
+    ] = None,
+    against: Annotated[
+        Against | None,
+        typer.Option(
+            "--against",
+            rich_help_panel=options.MODEL,
+            help="Take turns with another program: transformers or the unfolded reference on one tile, or "
+            "OpenCV's DIS on the whole pairs.",
+        ),
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, metavar="N", rich_help_panel=options.SPEED, help="Timed runs.")
+    ] = 3,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    memory: options.Memory = None,
+    json: options.Json = False,
+) -> None:
+    """Measure seconds, CPU-seconds, peak memory and GFLOP, per stage of the network and per pair."""
+    from flowcli.benchmark.plan import Request, run_benchmark
+    from flowcli.benchmark.report import format_report
+    from flowcli.cli.console import message, print_json, print_result
+
+    sizes = [parsed for text in size or [] if (parsed := options.read_size(text)) is not None]
+    request = Request(
+        models=model or ["compact"],
+        sizes=sizes,
+        precisions=precision or ["auto"],
+        rival=against,
+        device=device,
+        threads=threads,
+        memory=memory,
+        repeats=repeats,
+    )
+    report = run_benchmark(request, announce=message)
+    if json:
+        print_json(report)
+    else:
+        print_result(format_report(report))
