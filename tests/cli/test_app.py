@@ -16,7 +16,8 @@ from flowcli.errors import InputError
 from flowcli.io.flow import read_flow
 from flowcli.io.image import read_image
 
-COMMANDS = ("estimate", "batch", "render", "convert", "evaluate", "train", "weights", "info", "demo")
+# Groups of commands come last in typer's help.
+COMMANDS = ("estimate", "batch", "render", "convert", "evaluate", "train", "info", "demo", "weights")
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
