@@ -17,7 +17,7 @@ from flowcli.io.flow import read_flow
 from flowcli.io.image import read_image
 
 # Groups of commands come last in typer's help.
-COMMANDS = ("estimate", "batch", "render", "convert", "evaluate", "train", "info", "demo", "weights")
+COMMANDS = ("estimate", "batch", "render", "convert", "evaluate", "train", "info", "bench", "demo", "weights")
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
