@@ -23,9 +23,7 @@ def write_segments(folder, suffix, frames, times, length=7):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 @pytest.mark.parametrize("count", [1, 7, 8, 40])
-def test_segments_become_one_video_with_every_frame_in_its_time(
-    tmp_path, moving_frames, decode, probe, suffix, count
-):
+def test_segments_become_one_video_with_every_frame_in_its_time(tmp_path, moving_frames, decode, probe, suffix, count):
     frames = moving_frames(count)
     segments = write_segments(tmp_path, suffix, frames, [Fraction(k, 25) for k in range(count + 1)])
     path = tmp_path / f"whole{suffix}"
