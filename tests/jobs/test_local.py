@@ -76,7 +76,8 @@ def test_threads_are_divided(monkeypatch):
         def __init__(self, model, **options):
             self.options = options
 
-    monkeypatch.setattr(flowcli.estimator, "Estimator", Recorder, raising=False)
+    # Not setattr: looking at the old value would import torch.
+    monkeypatch.setitem(vars(flowcli.estimator), "Estimator", Recorder)
     assert EstimatorOptions().build().options["threads"] is None  # pyright: ignore[reportAttributeAccessIssue]
     assert EstimatorOptions().build(3).options["threads"] == 3  # pyright: ignore[reportAttributeAccessIssue]
     assert EstimatorOptions(threads=5).build(3).options["threads"] == 5  # pyright: ignore[reportAttributeAccessIssue]
