@@ -10,11 +10,13 @@ from torch import Tensor
 
 from flowcli.checkpoints import build_model, load_checkpoint
 from flowcli.errors import InputError
+from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
 from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
 from flowcli.estimator.polish import polish_flow
 from flowcli.estimator.pyramid import PyramidSettings, estimate_coarse_to_fine
 from flowcli.estimator.tiled import TiledNetwork
+from flowcli.estimator.workers import Workers
 from flowcli.flow import FlowField, Frame
 from flowcli.model.config import ModelConfig
 from flowcli.model.features import flow_to_numpy, frames_to_tensor
@@ -22,9 +24,6 @@ from flowcli.model.folded import fold
 
 DEFAULT_GUESS = "dis"
 """First guess of a residual network unless told otherwise; the figures behind it are in weights/README.md."""
-
-DEFAULT_MEMORY = 2.0
-"""Ceiling for the network's buffers in GiB when none is given."""
 
 
 class NetworkFlow:
@@ -56,9 +55,11 @@ class NetworkFlow:
         self.overlap = default_overlap(config) if overlap is None else overlap
         if not 0 <= self.overlap < min(config.tile):
             raise InputError(f"expected an overlap from 0 to {min(config.tile) - 1} pixels, got {overlap}")
-        self.batch = batch or tiles_per_batch(config, memory or DEFAULT_MEMORY)
+        workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
+        budget = plan_buffers(config, memory or DEFAULT_MEMORY, self.device, workers.count)
+        self.batch = batch or budget.batch
         operands = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        self.model = fold(build_model(checkpoint), operands).to(self.device)
+        self.model = fold(build_model(checkpoint), operands, budget.chunk).to(self.device)
         self.tiled = TiledNetwork(
             self.model,
             config,
@@ -66,7 +67,7 @@ class NetworkFlow:
             self.overlap,
             grid="even" if config.residual else "published",
             cap=self.overlap if config.residual else None,
-            workers=torch.get_num_threads() if self.device.type == "cpu" else 1,
+            workers=workers,
         )
         self.pyramid = PyramidSettings()
         self.name = str(model)
@@ -103,14 +104,3 @@ class NetworkFlow:
 def default_overlap(config: ModelConfig) -> int:
     """Overlap of tiles in pixels: 20 as published; a quarter of a residual network's smaller tile."""
     return min(config.tile) // 4 if config.residual else min(20, min(config.tile) // 2)
-
-
-def tiles_per_batch(config: ModelConfig, memory: float) -> int:
-    """Tiles that fit into `memory` GiB of buffers; at least one.
-
-    A tile holds its scores (at most MAX_SCORES of `model.perceiver` at once) and about twelve arrays of its pixels.
-    """
-    pixels = config.tile[0] * config.tile[1]
-    per_tile = 4 * pixels * (config.latents + 12 * config.pixel_channels)
-    # Beyond 32 tiles a CPU gains nothing, and a tile's working set leaves the cache.
-    return max(1, min(32, int(memory * 2**30 / per_tile)))

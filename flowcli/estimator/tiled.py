@@ -6,12 +6,14 @@ Tiles are cut and blended one batch at a time, so memory beyond the frames thems
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.errors import EngineError
 from flowcli.estimator.workers import Workers
 from flowcli.model.config import ModelConfig
 from flowcli.tiling import Grid, TileGrid, blend_weights
@@ -31,7 +33,7 @@ class TiledNetwork:
         overlap: least overlap of tiles in pixels.
         grid: layout of the tiles.
         cap: largest blending weight; None: the published pyramid.
-        workers: batches that run side by side, each in its own thread.
+        workers: run batches side by side; None: one after the other.
 
     Attributes:
         finished: tiles estimated so far.
@@ -45,12 +47,12 @@ class TiledNetwork:
         overlap: int,
         grid: Grid,
         cap: int | None,
-        workers: int = 1,
+        workers: Workers | None = None,
     ) -> None:
         self.network, self.tile, self.batch, self.overlap = network, config.tile, batch, overlap
         self.grid: Grid = grid
         self.weights = torch.from_numpy(blend_weights(config.tile, cap))
-        self.workers = Workers(workers)
+        self.workers = workers or Workers(1)
         self.finished = 0
 
     @torch.inference_mode()
@@ -78,7 +80,7 @@ class TiledNetwork:
         @torch.inference_mode()
         def run(chosen: list[Window]) -> Tensor:
             tiles1, tiles2 = (torch.stack([self._cut(f, *w) for w in chosen]) for f in (frame1, frame2))
-            return self.network(tiles1, tiles2) * weights
+            return self._run(tiles1, tiles2) * weights
 
         # No more tiles at once than leave every worker its share.
         step = max(1, min(self.batch, math.ceil(len(windows) / self.workers.count)))
@@ -89,8 +91,32 @@ class TiledNetwork:
             self.finished += len(chosen)
         return total.div_(norm)[..., :height, :width]
 
+    def _run(self, tiles1: Tensor, tiles2: Tensor) -> Tensor:
+        """Run the network on a batch; where memory is short, on halves of it from now on."""
+        count = len(tiles1)
+        try:
+            return self.network(tiles1, tiles2)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        if count == 1:
+            raise EngineError(
+                "expected memory for one tile, found too little; close other programs or use --device cpu"
+            )
+        half = math.ceil(count / 2)
+        if self.batch > half:
+            self.batch = half
+            warnings.warn(f"out of memory with {count} tiles at once; going on with {half}", stacklevel=2)
+        halves = zip(tiles1.split(half), tiles2.split(half), strict=True)
+        return torch.cat([self._run(*tiles) for tiles in halves])
+
     def _cut(self, frames: Tensor, index: int, row: int, column: int) -> Tensor:
         return frames[index, :, row : row + self.tile[0], column : column + self.tile[1]]
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # A CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _pad(frames: Tensor, size: tuple[int, int]) -> Tensor:

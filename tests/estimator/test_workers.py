@@ -59,5 +59,5 @@ def test_tiles_side_by_side_blend_to_the_same_flow() -> None:
         assert torch.is_inference_mode_enabled()
         return frame1[:, :2] + frame1.mean(dim=(1, 2, 3))[:, None, None, None]
 
-    flows = [TiledNetwork(network, TINY, 4, 5, "even", 5, workers)(frames, frames) for workers in (1, 2)]
+    flows = [TiledNetwork(network, TINY, 4, 5, "even", 5, Workers(count))(frames, frames) for count in (1, 2)]
     assert torch.equal(flows[0], flows[1])
