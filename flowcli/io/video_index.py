@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # Frames are stored in the order of decoding; none is shown more than this many places earlier than it is stored.
 _REORDERING = 32
+# A transport stream is a row of packets of this many bytes: as broadcast, on Blu-ray and camcorders, with error codes.
+TRANSPORT_STREAM = "mpegts"
+_TRANSPORT_PACKETS = (188, 192, 204)
 # A file that is shorter than its header says by more than this is cut short. Headers round, and count the audio.
 _SLACK_SECONDS = 0.5
 
@@ -95,7 +98,9 @@ def index_video(container: InputContainer, stream: VideoStream, end: Moment | No
     except FFmpegError as error:
         fault = f"FFmpeg says: {error.strerror}"
     # Transport streams may lose a packet anywhere, and FFmpeg patches the picture up; at the end half a frame is left.
-    if incomplete and complete:
+    if container.format.name == TRANSPORT_STREAM and all(container.size % n for n in _TRANSPORT_PACKETS):
+        incomplete = length > 0
+    if incomplete and complete and fault is None:
         length, fault = length - 1, "its last frame is incomplete"
         stamps.pop()
     ordered = array("q", sorted(stamps))

@@ -28,7 +28,7 @@ from flowcli.flow import Frame
 from flowcli.io.frames import Moment
 from flowcli.io.limits import check_size
 from flowcli.io.sources import Footage
-from flowcli.io.video_index import index_video
+from flowcli.io.video_index import TRANSPORT_STREAM, index_video
 
 
 class VideoReader:
@@ -140,7 +140,9 @@ def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not container.streams.video or container.format.name == "tty":
             raise FormatError(f"{path}: expected an image or a video, found no video stream in it")
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+        # With a thread per frame it is a matter of luck whether half a frame at the end is marked as damaged; other
+        # containers tell by their packets.
+        stream.thread_type = "SLICE" if container.format.name == TRANSPORT_STREAM else "AUTO"
         yield container, stream
 
 

@@ -11,6 +11,7 @@ from flowcli.io.sources import open_source
 from flowcli.io.video_read import VideoReader
 
 CODECS = {
+    "clip.m2ts": ["-g", "6", "-mpegts_m2ts_mode", "1"],
     "clip.mp4": ["-g", "6"],
     "clip.mkv": ["-g", "6"],
     "clip.ts": ["-g", "6"],
