@@ -32,7 +32,7 @@ def count_folded(config: ModelConfig) -> dict[str, int]:
     # Scores, weighted sums, output; then the feed-forward.
     encoder = n * m * f + n * m * (f + 2) + n * (f + 1 + height + width) * d + 2 * n * d * d
     # Keys, values, scores, weighted sums, and the two maps that are left of feed-forward and output.
-    decoder = n * d * (f + height + width + 1) + n * d * c + m * n * f + m * n * c + m * c * (c + 3) + 2 * m * c
+    decoder = n * d * (f + height + width + 1) + n * d * (c + 1) + m * n * (f + c + 1) + m * c * (c + 3) + 2 * m * c
     pixels = m * (v * (2 * p + f) + p * f)
     return _doubled(pixels, encoder, _count_latents(config), decoder)
 

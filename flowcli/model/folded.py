@@ -40,6 +40,7 @@ residuals and the pixel network stay in float32.
 
 from __future__ import annotations
 
+import copy
 from typing import cast
 
 import torch
@@ -133,4 +134,7 @@ def fold(model: PerceiverFlow, operands: torch.dtype = torch.float32, chunk: int
     Raises:
         ValueError: if the network's positions are not separable.
     """
-    return FoldedFlow(model, operands, chunk).to(model.positions.device).eval()
+    device = model.positions.device
+    # Not every device has float64.
+    source = model if device.type == "cpu" else copy.deepcopy(model).cpu()
+    return FoldedFlow(source, operands, chunk).to(device).eval()

@@ -12,7 +12,7 @@ from flowcli.model.config import ModelConfig
 from flowcli.model.folded_layers import fold_norm
 from flowcli.model.folded_pixels import Pixels
 from flowcli.model.folded_positions import SeparablePositions
-from flowcli.model.folded_products import Gelu, gelu_, multiply, split_evenly
+from flowcli.model.folded_products import Gelu, apply_gelu, multiply, split_evenly
 from flowcli.model.perceiver import CrossBlock
 
 # Torch reduces over latents a third as fast when the pixels beside each other are no multiple of four AVX2 vectors.
@@ -57,8 +57,10 @@ class FoldedWrite(nn.Module):
         values_bias = attention_output @ value_bias + attention.output.bias.detach().double()
         order = positions.order(config.features)
         self.register_buffer("keys", keys.float(), persistent=False)  # (features + H + W + 1, D)
-        self.register_buffer("values", (attention_output @ value)[order].float(), persistent=False)  # (C, D)
-        self.register_buffer("values_bias", values_bias[order].float(), persistent=False)
+        # A last channel that is one sums the weights.
+        values = F.pad((attention_output @ value)[order], (0, 0, 0, 1))
+        self.register_buffer("values", values.float(), persistent=False)  # (C + 1, D)
+        self.register_buffer("values_bias", F.pad(values_bias[order], (0, 1), value=1.0).float(), persistent=False)
         self.register_buffer("rows", positions.rows.T.float()[:, :, None], persistent=False)  # (R, H, 1)
         self.register_buffer("columns", positions.columns.T.float()[:, None, :], persistent=False)  # (S, 1, W)
 
@@ -82,7 +84,7 @@ class FoldedWrite(nn.Module):
         flow = latents.new_empty(batch, 2, height, width)
         normed = F.layer_norm(latents, latents.shape[-1:], eps=self.latent_epsilon)
         keys = F.linear(normed, self.keys).split((self.features, height, width, 1), dim=2)
-        values = F.linear(normed, self.values, self.values_bias).transpose(1, 2)  # (B, C, N)
+        values = F.linear(normed, self.values, self.values_bias).transpose(1, 2)  # (B, C + 1, N)
         for tiles in split_evenly(batch, chunk // (count * height * width)):
             chosen, tile_keys = pixels.tiles(tiles), [part[tiles] for part in keys]
             held = count * (tiles.stop - tiles.start)
@@ -100,7 +102,8 @@ class FoldedWrite(nn.Module):
         scores += keys[2][:, :, None, columns]
         torch.addcmul(keys[3][..., None], scores, pixels.inverse[:, :, rows, columns], out=scores)
         weights = scores.sub_(scores.amax(dim=1, keepdim=True)).exp_().flatten(2)
-        x = multiply(values, weights, self.operands).div_(weights.sum(dim=1, keepdim=True))  # (B, C, h*w)
+        gathered = multiply(values, weights, self.operands)  # (B, C + 1, h*w)
+        x = gathered[:, :-1].div_(gathered[:, -1:])
         if self.residual:
             x[:, : self.features] += features
             position = x[:, self.features :].unflatten(2, size)
@@ -109,5 +112,5 @@ class FoldedWrite(nn.Module):
         hidden, direct, mean = multiply(self.first, x, self.operands).split((self.width, 2, 1), dim=1)
         power = x.square_().mean(dim=1, keepdim=True)
         inverse = power.sub_(mean.square()).add_(self.epsilon).rsqrt_()
-        hidden = gelu_(torch.addcmul(self.first_bias, hidden, inverse), self.gelu)
+        hidden = apply_gelu(torch.addcmul(self.first_bias, hidden, inverse), self.gelu)
         return multiply(self.second, hidden, self.operands).add_(direct).add_(self.second_bias).unflatten(2, size)

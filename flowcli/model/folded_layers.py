@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowcli.model.folded_products import Gelu, apply_linear, gelu_
+from flowcli.model.folded_products import Gelu, apply_gelu, apply_linear
 from flowcli.model.perceiver import Attention, FeedForward, SelfBlock, attend
 
 
@@ -38,7 +38,7 @@ class FoldedFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map float32 `(B, N, D)` to the same shape."""
         hidden = apply_linear(F.layer_norm(x, x.shape[-1:], eps=self.epsilon), self.expand, self.expand_bias)
-        return apply_linear(gelu_(hidden, self.gelu), self.contract, self.contract_bias).add_(x)
+        return apply_linear(apply_gelu(hidden, self.gelu), self.contract, self.contract_bias).add_(x)
 
 
 class FoldedSelfAttention(nn.Module):

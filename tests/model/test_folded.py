@@ -13,7 +13,7 @@ from flowcli.checkpoints import build_model, load_checkpoint
 from flowcli.model.config import COMPACT, PERCEIVER_IO, TINY, ModelConfig
 from flowcli.model.folded import fold
 from flowcli.model.folded_positions import split_positions
-from flowcli.model.folded_products import gelu_, split_evenly
+from flowcli.model.folded_products import apply_gelu, split_evenly
 from flowcli.model.perceiver import PerceiverFlow
 
 PUBLISHED = replace(PERCEIVER_IO, tile=(8, 19), latents=24, latent_width=64, layers=2, heads=4)
@@ -152,7 +152,7 @@ def test_positions_are_put_together_again() -> None:
 def test_gelu_is_torch_s(form: str) -> None:
     x = torch.linspace(-12, 12, 1001)
     expected = torch.nn.functional.gelu(x, approximate="tanh" if form == "tanh" else "none")
-    torch.testing.assert_close(gelu_(x.clone(), "tanh" if form == "tanh" else "erf"), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(apply_gelu(x.clone(), "tanh" if form == "tanh" else "erf"), expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
