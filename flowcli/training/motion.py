@@ -17,7 +17,7 @@ WAVES = 2
 
 @dataclass(frozen=True)
 class LayerMotion:
-    """Motion of `(B, L)` layers.
+    """Motion of `(B, L)` layers, or of `(N,)` once the absent ones are left out.
 
     Attributes:
         forward: `(B, L, 3, 3)`, frame 1 -> frame 2.
@@ -99,11 +99,19 @@ def wave_displacement(waves: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tens
     return (w[..., 3, :, :] * sine).sum(-3), (w[..., 4, :, :] * sine).sum(-3)
 
 
+def is_waving(waves: Tensor) -> Tensor:
+    """Say which layers deform, bool `(...)`; the others are spared the sines."""
+    return (waves[..., 3:] != 0).flatten(-2).any(-1)
+
+
 def to_frame1(motion: LayerMotion, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each point of frame 2, `(H, W)` or `(B, L, H, W)`, lies in frame 1 for every layer: `(B, L, H, W)` each."""
+    """Where each point of frame 2, `(H, W)` or `(..., H, W)`, lies in frame 1 for every layer: `(..., H, W)` each."""
     x1, y1 = apply_homography(motion.inverse, x, y)
-    dx, dy = wave_displacement(motion.waves, x, y)
-    return x1 + dx, y1 + dy
+    waving = is_waving(motion.waves)
+    dx, dy = wave_displacement(motion.waves[waving], x.expand_as(x1)[waving], y.expand_as(y1)[waving])
+    x1[waving] += dx
+    y1[waving] += dy
+    return x1, y1
 
 
 def to_frame2(forward: Tensor, waves: Tensor, x: Tensor, y: Tensor, iterations: int = 5) -> tuple[Tensor, Tensor]:
@@ -112,12 +120,17 @@ def to_frame2(forward: Tensor, waves: Tensor, x: Tensor, y: Tensor, iterations: 
     Args:
         forward: `(..., 3, 3)`.
         waves: `(..., WAVES, 5)`.
-        x: points of frame 1, `(..., H, W)`.
+        x: points of frame 1, `(..., H, W)` or `(H, W)`.
         y: the same shape.
-        iterations: each shrinks the error about fivefold.
+        iterations: each shrinks the error about fivefold; layers without waves need none.
     """
     x2, y2 = apply_homography(forward, x, y)
+    waving = is_waving(waves)
+    forward, waves = forward[waving], waves[waving]
+    x, y = x.expand_as(x2)[waving], y.expand_as(y2)[waving]
+    bent_x, bent_y = x2[waving], y2[waving]
     for _ in range(iterations):
-        dx, dy = wave_displacement(waves, x2, y2)
-        x2, y2 = apply_homography(forward, x - dx, y - dy)
+        dx, dy = wave_displacement(waves, bent_x, bent_y)
+        bent_x, bent_y = apply_homography(forward, x - dx, y - dy)
+    x2[waving], y2[waving] = bent_x, bent_y
     return x2, y2

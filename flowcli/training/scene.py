@@ -9,10 +9,11 @@ import torch
 
 from flowcli.flow import FlowField, Frame
 from flowcli.model.features import flow_to_numpy
-from flowcli.training.synthetic import make_pairs
-from flowcli.training.textures import make_texture_bank
+from flowcli.training.synthetic import render_pairs
+from flowcli.training.textures import make_leaves
 
 LONGEST_MOTION = 9.0
+TEXTURES = 24
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Scene:
 
 def make_scene(size: tuple[int, int], seed: int) -> Scene:
     """Render moving textured layers, `size` = (height, width); the same seed gives the same scene."""
-    bank = torch.from_numpy(make_texture_bank(np.random.default_rng(seed), count=24))
+    # A picture to look at: no empty or repeated textures, and a camera without faults.
+    rng = np.random.default_rng(seed)
+    bank = torch.from_numpy(np.stack([make_leaves(rng).transpose(2, 0, 1) for _ in range(TEXTURES)]))
     generator = torch.Generator().manual_seed(seed)
-    pairs = make_pairs(generator, bank, batch=1, size=size, margin=0, largest=LONGEST_MOTION)
+    pairs = render_pairs(generator, bank, batch=1, size=size, margin=0, largest=LONGEST_MOTION)
     frame1, frame2 = (
-        ((frame[0].permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
-        for frame in (pairs.frame1, pairs.frame2)
+        (frame[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy() for frame in (pairs.frame1, pairs.frame2)
     )
     return Scene(frame1, frame2, FlowField(flow_to_numpy(pairs.flow)[0]))

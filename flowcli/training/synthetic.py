@@ -1,8 +1,9 @@
-"""The synthetic world: textured layers that move, rendered exactly in both frames, with exact flow and occlusion.
+"""The synthetic world: textured layers that move, rendered exactly in both frames, with exact flow and visibility.
 
-A background and up to four shapes (closed curves with random harmonics), each a textured layer with its own motion
-(`motion.py`). Every pixel of both frames is computed from the textures by the inverse map, so nothing is warped twice;
-lighting, shadow and noise are added last. Everything runs as batched tensors on the generator's device.
+A background and up to four shapes (`outlines.py`), each a textured layer with its own motion (`motion.py`), or a wall,
+a ground and what stands on it before a moving camera (`planes.py`). Every pixel of both frames is computed from the
+textures by the inverse map, so nothing is warped twice; what the camera does to the picture comes last (`camera.py`).
+Everything runs as batched tensors on the generator's device; only the layers that are there are computed.
 """
 
 from __future__ import annotations
@@ -12,13 +13,24 @@ from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from flowcli.estimator.warp import pixel_grid
-from flowcli.training.motion import LayerMotion, make_motion, to_frame1, to_frame2, uniform
+from flowcli.training.camera import expose
+from flowcli.training.layers import Moving, composite, find_cover, make_layers, pick
+from flowcli.training.motion import make_motion, to_frame1, to_frame2, uniform
+from flowcli.training.planes import add_camera
 
-LAYERS = 5
-HARMONICS = 4
+SLOTS = 5
+"""Most layers of a pair, the background included."""
+
+BLURRED = 0.2
+"""Share of the pairs with an open shutter; those that hardly move stay sharp."""
+
+EXPOSURES = 5
+"""Sub-frames that are averaged over the time the shutter is open; odd, so that the middle one is the frame itself."""
+
+LONGEST_BLUR = 6.0
+"""Pixels; beyond it the sub-frames would show one by one."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +52,10 @@ class SyntheticPairs:
     margin: int
 
 
-@dataclass(frozen=True)
-class World:
-    """What is random about a batch before it moves: textures, their placement and the layers' outlines."""
-
-    textures: Tensor  # (B, L, 3, S, S) in 0..1
-    placement: Tensor  # (B, L, 2, 3): frame 1 pixel -> texel / half side
-    centre: Tensor  # (B, L, 2) of the outline
-    radius: Tensor  # (B, L)
-    harmonics: Tensor  # (B, L, HARMONICS, 2): relative amplitude, phase
-    sharpness: Tensor  # (B, L): alpha ramps over 1 / sharpness pixels
-    present: Tensor  # (B, L) bool
-
-
 def make_pairs(
     generator: Generator, bank: Tensor, batch: int, size: tuple[int, int], margin: int, largest: float
 ) -> SyntheticPairs:
-    """Render a batch.
+    """Render a batch and take its pictures with a camera of some faults.
 
     Args:
         generator: source of all randomness.
@@ -66,138 +65,96 @@ def make_pairs(
         margin: pixels of frame 2 around frame 1's window.
         largest: longest translation in pixels.
     """
+    pairs = render_pairs(generator, bank, batch, size, margin, largest, blurred=BLURRED)
+    frame1, frame2 = expose(generator, pairs.frame1, pairs.frame2)
+    return SyntheticPairs(frame1 * 2 - 1, frame2 * 2 - 1, pairs.flow, pairs.visible, margin)
+
+
+def render_pairs(
+    generator: Generator,
+    bank: Tensor,
+    batch: int,
+    size: tuple[int, int],
+    margin: int,
+    largest: float,
+    blurred: float = 0.0,
+) -> SyntheticPairs:
+    """Render a batch as the scene is, with frames in 0..1; `blurred` is the share of pairs with motion blur.
+
+    The other arguments are those of `make_pairs`.
+    """
     height, width = size
-    radius = math.hypot(height, width) / 2
-    motion = make_motion(generator, batch, LAYERS, largest, radius)
-    world = _make_world(generator, bank, batch, size)
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
-    grid1 = pixel_grid(height, width, generator.device)
-    x1, y1 = grid1[0, 0] - centre_x, grid1[0, 1] - centre_y
-    grid2 = pixel_grid(height + 2 * margin, width + 2 * margin, generator.device)
-    x2, y2 = grid2[0, 0] - centre_x - margin, grid2[0, 1] - centre_y - margin
+    motion = make_motion(generator, batch, SLOTS, largest, math.hypot(height, width) / 2)
+    motion, ground = add_camera(generator, motion, size, largest)
+    moving, textures = make_layers(generator, bank, motion, ground, size, margin)
+    x1, y1 = _centred_grid(height, width, generator.device)
+    x2, y2 = _centred_grid(height + 2 * margin, width + 2 * margin, generator.device)
+    count = moving.layers.pair.shape[0]
 
-    everywhere = x1.expand(batch, LAYERS, -1, -1), y1.expand(batch, LAYERS, -1, -1)
-    frame1, top1 = _composite(world, *everywhere)
-    frame2, top2 = _composite(world, *to_frame1(motion, x2, y2))
-    flow, landing = _follow(motion, top1, *everywhere, x1, y1)
-    visible = _is_visible(top1, top2, landing, margin, centre_x, centre_y)
-    frame1, frame2 = _expose(generator, frame1, frame2)
-    return SyntheticPairs(frame1 * 2 - 1, frame2 * 2 - 1, flow, visible, margin)
-
-
-def _make_world(generator: Generator, bank: Tensor, batch: int, size: tuple[int, int]) -> World:
-    device, (height, width) = generator.device, size
-    choice = torch.randint(bank.shape[0], (batch, LAYERS), generator=generator, device=device)
-    channels = torch.rand(batch, LAYERS, 3, generator=generator, device=device).argsort(-1)
-    textures = bank[choice[..., None], channels].float() / 255  # colours permuted
-    texels = torch.exp(uniform(generator, math.log(0.5), math.log(1.4), batch, LAYERS))  # texels per pixel
-    angle = uniform(generator, 0, 2 * math.pi, batch, LAYERS)
-    side = bank.shape[-1] / 2
-    cos, sin = texels / side * angle.cos(), texels / side * angle.sin()
-    offset = uniform(generator, -0.7, 0.7, batch, LAYERS, 2)
-    placement = torch.stack(
-        (torch.stack((cos, -sin, offset[..., 0]), -1), torch.stack((sin, cos, offset[..., 1]), -1)), dim=-2
-    )
-    centre = torch.stack(
-        (
-            uniform(generator, -0.5, 0.5, batch, LAYERS) * width,
-            uniform(generator, -0.5, 0.5, batch, LAYERS) * height,
-        ),
-        dim=-1,
-    )
-    radius = torch.exp(uniform(generator, math.log(4), math.log(0.6 * height), batch, LAYERS))
-    amplitude = torch.rand(batch, LAYERS, HARMONICS, generator=generator, device=device) * 0.35
-    amplitude = amplitude / torch.arange(1, HARMONICS + 1, device=device).sqrt()
-    phase = uniform(generator, 0, 2 * math.pi, batch, LAYERS, HARMONICS)
-    present = torch.rand(batch, LAYERS, generator=generator, device=device) < 0.5
-    present[:, 0] = True
-    sharpness = uniform(generator, 0.6, 2.0, batch, LAYERS)
-    return World(textures, placement, centre, radius, torch.stack((amplitude, phase), -1), sharpness, present)
+    here = x1.expand(count, -1, -1), y1.expand(count, -1, -1)
+    origin = to_frame1(moving.motion, x2, y2)
+    frame1, top = composite(moving.layers, textures, *here, batch)
+    frame2, _ = composite(moving.layers, textures, *origin, batch)
+    landing = _follow(moving, top, x1, y1)
+    flow = torch.stack((landing[0] - x1, landing[1] - y1), 1)
+    visible = _is_visible(moving, top, landing, (x2.abs().max(), y2.abs().max()))
+    shutter = _open_shutter(generator, flow, blurred)
+    _blur_motion(frame1, moving, textures, (x1, y1), shutter, moved=False)
+    _blur_motion(frame2, moving, textures, (x2, y2), shutter, moved=True)
+    return SyntheticPairs(frame1 / 255, frame2 / 255, flow, visible[:, None], margin)
 
 
-def _composite(world: World, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Paint the layers over each other at frame-1 points `(B, L, H, W)`: colours in 0..1, and the topmost layer."""
-    batch, layers, height, width = x.shape
-    p = world.placement[..., None, None]
-    u = p[:, :, 0, 0] * x + p[:, :, 0, 1] * y + p[:, :, 0, 2]
-    v = p[:, :, 1, 0] * x + p[:, :, 1, 1] * y + p[:, :, 1, 2]
-    colours = F.grid_sample(
-        world.textures.flatten(0, 1),
-        torch.stack((u, v), -1).flatten(0, 1),
-        mode="bilinear",
-        padding_mode="reflection",
-        align_corners=False,
-    ).view(batch, layers, 3, height, width)
-    alpha = _alpha(world, x, y)  # (B, L, H, W)
-    image = colours[:, 0]
-    top = torch.zeros(batch, 1, height, width, dtype=torch.long, device=x.device)
-    for layer in range(1, layers):
-        weight = alpha[:, layer, None]
-        image = image + weight * (colours[:, layer] - image)
-        top = torch.where(weight > 0.5, layer, top)
-    return image, top
+def _centred_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    grid = pixel_grid(height, width, device)
+    return grid[0, 0] - (width - 1) / 2, grid[0, 1] - (height - 1) / 2
 
 
-def _alpha(world: World, x: Tensor, y: Tensor) -> Tensor:
-    dx = x - world.centre[..., 0, None, None]
-    dy = y - world.centre[..., 1, None, None]
-    distance, angle = torch.hypot(dx, dy), torch.atan2(dy, dx)
-    outline = torch.ones_like(distance)
-    for number in range(HARMONICS):
-        amplitude = world.harmonics[:, :, number, 0, None, None]
-        outline += amplitude * torch.cos((number + 1) * angle + world.harmonics[:, :, number, 1, None, None])
-    outline = outline.clamp(min=0.1) * world.radius[..., None, None]
-    alpha = ((outline - distance) * world.sharpness[..., None, None] + 0.5).clamp(0, 1)
-    return alpha * world.present[..., None, None]
+def _follow(moving: Moving, top: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the topmost layer's point at every pixel of frame 1 is in frame 2: x and y `(B, H, W)`."""
+    x2, y2 = to_frame2(moving.motion.forward, moving.motion.waves, x, y)
+    index = top.flatten() * x.numel() + torch.arange(x.numel(), device=top.device).repeat(top.shape[0])
+    return x2.flatten()[index].view_as(top), y2.flatten()[index].view_as(top)
 
 
-def _follow(
-    motion: LayerMotion, top: Tensor, x: Tensor, y: Tensor, x1: Tensor, y1: Tensor
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Flow of the topmost layer at every pixel, and where it lands in frame 2: `(B, 2, H, W)`, x and y `(B, H, W)`."""
-    x2, y2 = to_frame2(motion.forward, motion.waves, x, y)
-    landing_x, landing_y = x2.gather(1, top)[:, 0], y2.gather(1, top)[:, 0]
-    return torch.stack((landing_x - x1, landing_y - y1), 1), (landing_x, landing_y)
+def _is_visible(moving: Moving, top: Tensor, landing: tuple[Tensor, Tensor], reach: tuple[Tensor, Tensor]) -> Tensor:
+    """Say where nothing covers frame 1's point in frame 2, at its exact place there, and the canvas has it."""
+    covered = find_cover(moving, top, *landing)
+    return ~covered & (landing[0].abs() <= reach[0] + 0.5) & (landing[1].abs() <= reach[1] + 0.5)
 
 
-def _is_visible(
-    top1: Tensor, top2: Tensor, landing: tuple[Tensor, Tensor], margin: int, centre_x: float, centre_y: float
-) -> Tensor:
-    """Say whether the layer seen in frame 1 is also the topmost one where it lands (and lands on the canvas)."""
-    height, width = top2.shape[2:]
-    column = (landing[0] + centre_x + margin).round()
-    row = (landing[1] + centre_y + margin).round()
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    index = row.clamp(0, height - 1).long() * width + column.clamp(0, width - 1).long()
-    seen = top2.flatten(1).gather(1, index.flatten(1)).view_as(index)
-    return (inside & (seen == top1[:, 0]))[:, None]
+def _open_shutter(generator: Generator, flow: Tensor, share: float) -> Tensor:
+    """Time the shutter is open in units of the frame interval, `(B,)`; 0 for pairs without blur."""
+    batch = flow.shape[0]
+    fastest = torch.hypot(flow[:, 0], flow[:, 1]).flatten(1).amax(1)
+    time = torch.minimum(uniform(generator, 0.1, 0.8, batch), LONGEST_BLUR / fastest.clamp(min=1e-3))
+    opened = (uniform(generator, 0, 1, batch) < share) & (fastest * time > 1.5)
+    return time * opened
 
 
-def _expose(generator: Generator, frame1: Tensor, frame2: Tensor) -> tuple[Tensor, Tensor]:
-    """Light, shadow, grey, contrast, noise and 8 bits: what a camera does to a scene in 0..1."""
-    batch, device = frame1.shape[0], generator.device
+def _blur_motion(
+    frame: Tensor, moving: Moving, textures: Tensor, grid: tuple[Tensor, Tensor], shutter: Tensor, moved: bool
+) -> None:
+    """Average sub-frames around the time of a frame, in place; `moved` says that it is the second.
 
-    def some(share: float) -> Tensor:
-        return (torch.rand(batch, 1, 1, 1, generator=generator, device=device) < share).float()
-
-    # The same scene, darker or flatter, in both frames; then a change of exposure and a shadow in the second.
-    contrast = uniform(generator, 0.35, 1.1, batch, 1, 1, 1)
-    brightness = uniform(generator, -0.2, 0.2, batch, 1, 1, 1)
-    grey = some(0.25)
-    gain = 1 + some(0.4) * uniform(generator, -0.12, 0.12, batch, 3, 1, 1)
-    bias = some(0.4) * uniform(generator, -0.05, 0.05, batch, 3, 1, 1)
-    shade = F.interpolate(uniform(generator, 0, 1, batch, 1, 3, 3), frame2.shape[2:], mode="bicubic")
-    shadow = 1 - some(0.25) * uniform(generator, 0, 0.35, batch, 1, 1, 1) * shade.clamp(0, 1)
-    sigma = some(0.7) * uniform(generator, 0, 0.025, batch, 1, 1, 1)
-    frames = []
-    for number, frame in enumerate((frame1, frame2)):
-        frame = (frame - 0.5) * contrast + 0.5 + brightness
-        frame = torch.lerp(frame, frame.mean(1, keepdim=True).expand_as(frame), grey)
-        if number == 1:
-            # A grey camera has one gain.
-            frame = frame * torch.lerp(gain, gain.mean(1, keepdim=True).expand_as(gain), grey)
-            frame = (frame + torch.lerp(bias, bias.mean(1, keepdim=True).expand_as(bias), grey)) * shadow
-        noise = torch.randn(frame.shape, generator=generator, device=device) * sigma
-        noise = torch.lerp(noise, noise[:, :1].expand_as(noise), grey)
-        frames.append(((frame + noise).clamp(0, 1) * 255).round() / 255)
-    return frames[0], frames[1]
+    Motion within a frame is taken as even and lies on both sides of the frame's own time: the flow stays that of the
+    sharp scene.
+    """
+    x, y = grid
+    pairs = (shutter > 0).nonzero()[:, 0]
+    if not len(pairs):
+        return
+    number = torch.full_like(shutter, -1, dtype=torch.long)
+    number[pairs] = torch.arange(len(pairs), device=number.device)
+    rows = (number[moving.layers.pair] >= 0).nonzero()[:, 0]
+    layers, few = moving.layers.choose(rows, number), textures[rows]
+    before_x, before_y = to_frame1(pick(moving.motion, rows), x, y)
+    drift_x, drift_y = before_x - x, before_y - y
+    middle_x, middle_y = (before_x, before_y) if moved else (x, y)
+    open_time = shutter[moving.layers.pair[rows], None, None]
+    total = frame[pairs]
+    for exposure in range(EXPOSURES):
+        time = (exposure - EXPOSURES // 2) / (EXPOSURES - 1)
+        if time:
+            sub_x, sub_y = middle_x + drift_x * (open_time * time), middle_y + drift_y * (open_time * time)
+            total = total + composite(layers, few, sub_x, sub_y, len(pairs))[0]
+    frame[pairs] = total / EXPOSURES
