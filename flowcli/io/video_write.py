@@ -21,7 +21,7 @@ from av.codec.context import Flags
 from av.error import FFmpegError
 from av.filter import Graph
 from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from flowcli.errors import OutputError
@@ -30,8 +30,9 @@ from flowcli.io.atomic import replace_when_complete
 
 _THREADS = "4"
 _BT709 = 1
-# The same bytes on every processor.
-_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+# The same bytes on every processor: SWS_BICUBIC, SWS_ACCURATE_RND and SWS_BITEXACT of FFmpeg's swscale.h, as numbers
+# because PyAV before 18 (the last for Python 3.10 is 17) has no names for the second and third.
+_EXACT = 0x4 | 0x40000 | 0x80000
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
         # The index goes to the front: a browser can start before it has the whole file.
         {"movflags": "+faststart"},
         "libx264",
-        # A short look-ahead bounds the frames that the encoder holds; flow pictures have large flat areas.
-        {"crf": "18", "preset": "medium", "rc-lookahead": "20", "threads": _THREADS},
+        # No macroblock tree: in the x264 that PyAV brings its assembly reads memory that nobody wrote, and the same
+        # pictures then give one of several files. It also is what looks ahead, so the encoder holds fewer frames.
+        {"crf": "18", "preset": "medium", "mbtree": "0", "threads": _THREADS},
         "yuv420p",
         even=True,
         ticks=15_000,

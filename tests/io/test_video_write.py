@@ -97,9 +97,12 @@ def test_equal_pictures_stay_equal_in_a_gif(tmp_path, decode):
 
 @pytest.mark.parametrize("suffix", VIDEO_FORMATS)
 def test_the_same_pictures_make_the_same_bytes(tmp_path, suffix):
-    for name in ("a", "b"):
-        write(tmp_path / f"{name}{suffix}", smooth_pictures(8, 48, 64))
-    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+    # Several times: an encoder that reads memory it never wrote differs once in six.
+    contents = set()
+    for _ in range(2 if suffix == ".gif" else 20):
+        write(tmp_path / f"out{suffix}", smooth_pictures(8, 48, 64))
+        contents.add((tmp_path / f"out{suffix}").read_bytes())
+    assert len(contents) == 1
 
 
 @pytest.mark.parametrize("suffix", VIDEO_FORMATS)
