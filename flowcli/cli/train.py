@@ -18,6 +18,12 @@ def train(
         ),
     ],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights", metavar="M", help="Start from these weights, a name or a file, instead of fresh ones."
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -57,6 +63,12 @@ def train(
     settings = TrainingConfig.from_dict(read_toml(config)) if config else TrainingConfig()
     overrides = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
     settings = replace(settings, **overrides)
+    tensors = None
+    if weights is not None and not resume:
+        from flowcli.checkpoints import load_checkpoint
+
+        checkpoint = load_checkpoint(weights)
+        settings, tensors = replace(settings, model=checkpoint.config), checkpoint.tensors
     if show_config:
         print_json(settings.to_dict())
         return
@@ -98,6 +110,7 @@ def train(
         images,
         choose_device(device),
         resume=resume,
+        weights=tensors,
         report=report,
         stop=lambda: stopping or (deadline is not None and time.monotonic() > deadline),
     )

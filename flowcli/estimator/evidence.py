@@ -10,8 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.estimator.consistency import ALPHA, BETA
+from flowcli.estimator.warp import pixel_grid, sample
+
 GRADIENT_WEIGHT = 4.0
 CLIP = 0.5
+DOUBT = 0.3
+"""Least difference of a pixel whose motion the opposite direction does not confirm."""
 
 
 def describe(frames: Tensor) -> Tensor:
@@ -24,7 +29,12 @@ def describe(frames: Tensor) -> Tensor:
 
 
 def local_error(
-    described1: Tensor, described2: Tensor, inside: Tensor, window: int = 9, outside: float = CLIP
+    described1: Tensor,
+    described2: Tensor,
+    inside: Tensor,
+    window: int = 9,
+    outside: float = CLIP,
+    doubtful: Tensor | None = None,
 ) -> Tensor:
     """Average the clipped difference over a window.
 
@@ -34,13 +44,37 @@ def local_error(
         inside: bool `(B, 1, H, W)`, False where the flow left frame 2.
         window: side of the window in pixels, odd.
         outside: what a pixel counts that left frame 2: as badly explained, unless told otherwise.
+        doubtful: bool `(B, 1, H, W)`; what such a pixel counts at least, whatever it looks like, is DOUBT.
 
     Returns:
         `(B, 1, H, W)`, 0 to 3 x CLIP.
     """
     difference = (described1 - described2).abs_().clamp_(max=CLIP).sum(dim=1, keepdim=True)
     difference = torch.where(inside, difference, outside)
+    if doubtful is not None:
+        difference = torch.where(doubtful & inside, difference.clamp(min=DOUBT), difference)
     return box_mean(difference, window)
+
+
+def inconsistent(forward: Tensor, backward: Tensor, tolerance: float = BETA) -> Tensor:
+    """Say where two directions do not agree, or the flow leaves frame 2: the check of `consistency.py`, on tensors.
+
+    Args:
+        forward: `(B, 2, H, W)` in pixels.
+        backward: the flow of frame 2, the same shape.
+        tolerance: squared pixels.
+
+    Returns:
+        bool `(B, 1, H, W)`.
+    """
+    height, width = forward.shape[2:]
+    grid = pixel_grid(height, width, forward.device)
+    x, y = grid[:, 0] + forward[:, 0], grid[:, 1] + forward[:, 1]
+    back = sample(backward, x, y)
+    square = (forward + back).square_().sum(dim=1)
+    bound = ALPHA * (forward.square().sum(dim=1) + back.square_().sum(dim=1)) + tolerance
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return ~(inside & (square < bound))[:, None]
 
 
 def box_mean(values: Tensor, window: int) -> Tensor:

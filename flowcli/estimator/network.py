@@ -14,7 +14,7 @@ from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
 from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
 from flowcli.estimator.polish import polish_flow
-from flowcli.estimator.pyramid import PyramidSettings, estimate_coarse_to_fine
+from flowcli.estimator.pyramid import Directions, PyramidSettings, estimate_coarse_to_fine
 from flowcli.estimator.tiled import TiledNetwork
 from flowcli.estimator.workers import Workers
 from flowcli.flow import FlowField, Frame
@@ -93,12 +93,16 @@ class NetworkFlow:
         fields = [FlowField(uv) for uv in flow_to_numpy(flow)]
         return [polish_flow(*pair, field) for pair, field in zip(pairs, fields, strict=True)] if self.polish else fields
 
-    def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Tensor | None:
+    def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Directions | None:
         if self.guess == "none":
             return None
-        fields = DisFlow().estimate(pairs)
-        stacked = torch.stack([torch.from_numpy(field.uv.transpose(2, 0, 1).copy()) for field in fields])
-        return stacked.to(self.device)
+        method = DisFlow()
+        both = (method.estimate(pairs), method.estimate([(frame2, frame1) for frame1, frame2 in pairs]))
+        return Directions(*(self._to_tensor(fields) for fields in both))
+
+    def _to_tensor(self, fields: Sequence[FlowField]) -> Tensor:
+        stacked = torch.stack([torch.tensor(field.uv).permute(2, 0, 1) for field in fields])
+        return stacked.contiguous().to(self.device)
 
 
 def default_overlap(config: ModelConfig) -> int:

@@ -1,22 +1,49 @@
 """Coarse to fine: estimate what is left after warping by the flow from the level above, level by level.
 
-The compact network answers residuals of about two pixels. From a level at which the whole motion is that small up to
-full size, frame 2 is warped by the current flow, the network estimates the rest tile by tile, a median removes lonely
-errors, and a gate keeps an update only where it explains the frames at least as well as before.
+The compact network answers residuals of about two pixels. From a level at which slow motion is that small up to full
+size, frame 2 is warped by the current flow, the network estimates the rest tile by tile, a median removes lonely
+errors, and a gate keeps an update only where it explains the frames at least as well as before. On top of that:
+
+- at one small level the frames are also matched exhaustively (`matching.py`), and what explains them better goes on;
+- up to half size both directions are estimated, and what the two do not agree on is not handed down but continued from
+  its surroundings (`filling.py`);
+- a first guess from elsewhere competes with the result at full size, by the same evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flowcli.estimator.evidence import CLIP, describe, local_error
+from flowcli.estimator.evidence import describe, inconsistent, local_error
+from flowcli.estimator.filling import fill_flows
+from flowcli.estimator.matching import match_frames
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.warp import warp
+
+Residual = Callable[[Tensor, Tensor], Tensor]
+"""Maps frame 1 and warped frame 2 of any size to the residual flow."""
+
+SMALLEST_MATCHED = 16
+"""Frames with a shorter side than this are not matched: there is too little to tell displacements apart."""
+
+MATCHED_TOLERANCE = 1.0
+"""Squared pixels by which the two directions of an exhaustive match may differ: it is right to a fraction of one."""
+
+LEAVES = 0.15
+"""What a pixel whose flow leaves the frame counts in a comparison, where a perfect match counts 0 and the worst 1.5."""
+
+
+class Directions(NamedTuple):
+    """Flow of a batch both ways, float32 `(B, 2, H, W)` in pixels each."""
+
+    forward: Tensor
+    backward: Tensor
 
 
 @dataclass(frozen=True)
@@ -26,22 +53,26 @@ class PyramidSettings:
     Attributes:
         factor: size of a level relative to the next finer one.
         smallest: shortest side of the coarsest level in pixels.
+        matched: the level whose shorter side is nearest to this is matched exhaustively.
+        both: share of the full size up to which both directions are estimated.
         passes: network passes per level.
         window: side of the gate's window in pixels.
         tolerance: an update is kept where the local error grows by at most 2 % and this much.
-        choice_window: side of the window in which a first guess and the network's own estimate are compared.
-        choice_margin: the network's own estimate is taken where its error is below this share of the guess's,
-        choice_reach: and where the two are closer than this share of the frame's shorter side.
+        choice_window: side of the window in which two estimates are compared.
+        start_margin: the matched flow is taken where its error is below this share of the coarser levels' one.
+        choice_margin: the network's estimate is taken where its error is below this share of a first guess's.
     """
 
     factor: float = 0.7
     smallest: int = 24
+    matched: int = 60
+    both: float = 0.5
     passes: int = 2
     window: int = 9
     tolerance: float = 0.001
     choice_window: int = 15
+    start_margin: float = 1.0
     choice_margin: float = 0.8
-    choice_reach: float = 0.04
 
 
 def level_sizes(size: tuple[int, int], settings: PyramidSettings) -> list[tuple[int, int]]:
@@ -72,45 +103,85 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
 
 @torch.inference_mode()
 def estimate_coarse_to_fine(
-    frame1: Tensor,
-    frame2: Tensor,
-    residual_of: Callable[[Tensor, Tensor], Tensor],
-    settings: PyramidSettings,
-    guess: Tensor | None = None,
+    frame1: Tensor, frame2: Tensor, residual_of: Residual, settings: PyramidSettings, guess: Directions | None = None
 ) -> Tensor:
     """Estimate the flow of a batch of frames.
 
     Args:
         frame1: float `(B, 3, H, W)` in [-1, 1].
         frame2: the same shape.
-        residual_of: maps frame 1 and warped frame 2 of any size to the residual flow.
+        residual_of: the network.
         settings: the pyramid.
-        guess: another estimate at full size, `(B, 2, H, W)`; it stays where the network's own has no better evidence.
+        guess: another estimate at full size; it stays where the network's own has no better evidence.
 
     Returns:
         float32 `(B, 2, H, W)` in pixels.
     """
-    sizes = level_sizes((frame1.shape[2], frame1.shape[3]), settings)
-    flow = torch.zeros(frame1.shape[0], 2, *sizes[0], device=frame1.device)
+    full = (frame1.shape[2], frame1.shape[3])
+    sizes = level_sizes(full, settings)
+    start = min(sizes, key=lambda size: abs(min(size) - settings.matched))
+    batch = len(frame1)
+    flow = torch.zeros(2 * batch, 2, *sizes[0], device=frame1.device)
+    backward: Tensor | None = None
     for size in sizes:
         level1, level2 = resize_frames(frame1, size), resize_frames(frame2, size)
+        if backward is None and size > start and max(size) > settings.both * max(full) + 1:
+            flow, backward = flow.split(batch)
+        if backward is None:
+            level1, level2 = torch.cat((level1, level2)), torch.cat((level2, level1))
         flow = refine(level1, level2, resize_flow(flow, size), residual_of, settings)
-    return flow if guess is None else choose(frame1, frame2, guess, flow, settings)
+        if size == start and min(size) >= SMALLEST_MATCHED:
+            flow = _match(level1, level2, flow, residual_of, settings)
+        if backward is None:
+            flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
+    if backward is None:
+        flow, backward = flow.split(batch)
+    estimate = Directions(flow, resize_flow(backward, full))
+    if guess is None:
+        return fill_flows(flow, ~inconsistent(*estimate))
+    return choose(frame1, frame2, guess, estimate, settings.choice_margin, settings.choice_window)
 
 
-def choose(frame1: Tensor, frame2: Tensor, flow: Tensor, rival: Tensor, settings: PyramidSettings) -> Tensor:
-    """Keep `flow`, except where `rival` explains the frames clearly better.
+def _reversed(flow: Tensor) -> Tensor:
+    """Exchange the halves of a batch that holds both directions."""
+    return torch.cat(flow.chunk(2)[::-1])
 
-    The rival needs evidence: where `flow` leaves the frame nothing speaks against it, where the rival does everything
-    does; and flows far apart are not compared, because a window that looks alike by chance is easily found.
+
+def _match(frame1: Tensor, frame2: Tensor, flow: Tensor, residual_of: Residual, settings: PyramidSettings) -> Tensor:
+    """Match one level of both directions exhaustively; return the better of the result and `flow`, pixel by pixel."""
+    batch = len(flow) // 2
+    matched = median_filter(torch.cat(match_frames(frame1[:batch], frame1[batch:])), 3)
+    matched = fill_flows(matched, ~inconsistent(matched, _reversed(matched), MATCHED_TOLERANCE))
+    matched = refine(frame1, frame2, matched, residual_of, settings)
+    # Both directions are in the batch, so the backward flow of each is the other half.
+    one, other = (Directions(estimate, _reversed(estimate)) for estimate in (flow, matched))
+    return choose(frame1, frame2, one, other, settings.start_margin, settings.choice_window)
+
+
+def choose(frame1: Tensor, frame2: Tensor, flow: Directions, rival: Directions, margin: float, window: int) -> Tensor:
+    """Keep `flow`, except where `rival` explains the frames clearly better; continue it where neither can be trusted.
+
+    Args:
+        frame1: float `(B, 3, H, W)` in [-1, 1].
+        frame2: the same shape.
+        flow: an estimate of both directions.
+        rival: another.
+        margin: the rival is taken where its error is below this share of the other's.
+        window: side of the window in pixels over which errors are averaged.
+
+    Returns:
+        The forward flow, float32 `(B, 2, H, W)`.
     """
     described = describe(frame1)
-    errors = []
-    for candidate, outside in ((flow, 0.0), (rival, CLIP)):
-        warped, inside = warp(frame2, candidate, frame1)
-        errors.append(local_error(described, describe(warped), inside, settings.choice_window, outside))
-    near = (rival - flow).norm(dim=1, keepdim=True) < settings.choice_reach * min(frame1.shape[2:])
-    return torch.where(near & (errors[1] < errors[0] * settings.choice_margin), rival, flow)
+    errors, trusted = [], []
+    for estimate in (flow, rival):
+        warped, inside = warp(frame2, estimate.forward, frame1)
+        doubtful = inconsistent(*estimate)
+        errors.append(local_error(described, describe(warped), inside, window, LEAVES, doubtful))
+        trusted.append(~doubtful)
+    better = errors[1] < errors[0] * margin
+    chosen = torch.where(better, rival.forward, flow.forward)
+    return fill_flows(chosen, torch.where(better, trusted[1], trusted[0]))
 
 
 def refine(

@@ -7,7 +7,7 @@ follows the same curve as one that was never stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,7 @@ def train(
     photos: Sequence[Frame] = (),
     device: torch.device | str = "cpu",
     resume: bool = False,
+    weights: Mapping[str, Tensor] | None = None,
     report: Report | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Path]:
@@ -85,6 +86,7 @@ def train(
         photos: uint8 RGB frames to cut textures from.
         device: where the network and the data live.
         resume: go on from the state in the folder.
+        weights: start from these, by parameter name, instead of fresh ones; not looked at when resuming.
         report: called with the figures of every logged step.
         stop: asked after every step; True saves the state and ends early.
 
@@ -94,7 +96,9 @@ def train(
     device = torch.device(device)
     data = TrainingData(config, photos, device)
     model = PerceiverFlow(config.model).to(device)
-    if not resume:
+    if weights is not None and not resume:
+        model.load_state_dict(weights)
+    elif not resume:
         generator = step_generator(config, -1, device)
         initialise(model, generator, [make_task(generator, *data.batch(0, generator)) for _ in range(4)])
     state = TrainingState(config, model, make_optimisers(model, config))

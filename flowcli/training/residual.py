@@ -1,8 +1,8 @@
 """What the network is shown: a window whose second frame was warped by a handed-down flow that is nearly right.
 
 The coarse-to-fine estimator asks for the difference between the true flow and the flow from the level above. Training
-makes that difference three ways: the truth plus a smooth error, the truth blurred (its edges are then wrong, as they
-are after upsampling), and, in a second pass, the network's own first answer.
+makes that difference from the truth (`disturb`): plus a smooth error, blurred (its edges are then wrong, as they are
+after upsampling), or one motion for all; and, in a second pass, from the network's own first answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flowcli.estimator.warp import warp
 from flowcli.training.motion import uniform
 from flowcli.training.synthetic import SyntheticPairs
 
-LONGEST_TARGET = 4.0
+LONGEST_TARGET = 6.0
 """Residuals beyond this many pixels are not asked for: a 3x3 patch cannot see them."""
 
 OCCLUDED_WEIGHT = 0.25
@@ -42,19 +42,40 @@ class ResidualTask:
 
 
 def disturb(generator: Generator, flow: Tensor, smallest: float, largest: float) -> Tensor:
-    """Make the flow that a coarser level might hand down, from the true `(B, 2, H, W)`; errors in pixels."""
+    """Make the flow that a coarser level might hand down, from the true `(B, 2, H, W)`; errors in pixels.
+
+    Per pair one of: the truth plus a smooth error (half of them), the truth blurred by 3 to 13 pixels plus a little of
+    it (three in ten), one motion for the whole window as at the coarsest level (one in ten), or the truth with a smooth
+    error and a round patch that is off by more (one in ten).
+    """
     batch, _, height, width = flow.shape
     size = uniform(generator, smallest, largest, batch, 1, 1, 1)
-    blurred = uniform(generator, 0, 1, batch, 1, 1, 1) < 0.25
-    kernel = 2 * int(torch.randint(1, 5, (1,), generator=generator, device=generator.device)) + 1  # 3 to 9
+    kind = uniform(generator, 0, 1, batch, 1, 1, 1)
+    blurred, constant, patched = kind < 0.3, (kind >= 0.3) & (kind < 0.4), kind >= 0.9
+    kernel = 2 * int(torch.randint(1, 7, (1,), generator=generator, device=generator.device)) + 1  # 3 to 13
     pooled = F.avg_pool2d(flow, kernel, stride=1, padding=kernel // 2, count_include_pad=False)
+    base = torch.where(blurred, pooled, flow)
+    base = torch.where(constant, flow.mean(dim=(2, 3), keepdim=True), base)
     size = torch.where(blurred, size.clamp(max=0.3), size)
     points = torch.randint(2, 6, (2,), generator=generator, device=generator.device)
     shape = (batch, 2, int(points[0].clamp(max=4)), int(points[1]))
     field = torch.randn(shape, generator=generator, device=generator.device) * 0.4
     smooth = F.interpolate(field, (height, width), mode="bicubic", align_corners=True)
     offset = torch.randn(batch, 2, 1, 1, generator=generator, device=generator.device) * 0.6
-    return torch.where(blurred, pooled, flow) + size * (smooth + offset)
+    error = size * (smooth + offset)
+    return base + error + patched * size * _patch(generator, batch, (height, width))
+
+
+def _patch(generator: Generator, batch: int, size: tuple[int, int]) -> Tensor:
+    """One round patch per window with an error of its own and a soft rim, `(B, 2, H, W)` of about unit length."""
+    height, width = size
+    y = torch.arange(height, device=generator.device, dtype=torch.float32)[:, None]
+    x = torch.arange(width, device=generator.device, dtype=torch.float32)
+    row, column = (uniform(generator, 0, side, batch, 1, 1, 1) for side in (height, width))
+    radius = uniform(generator, 4, min(size) / 2, batch, 1, 1, 1)
+    distance = torch.hypot(y - row, x - column)
+    offset = torch.randn(batch, 2, 1, 1, generator=generator, device=generator.device)
+    return offset * ((radius - distance) / 4 + 0.5).clamp(0, 1)
 
 
 def make_task(generator: Generator, pairs: SyntheticPairs, handed: Tensor) -> ResidualTask:

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import torch
 from torch import Tensor
 
 from flowcli.estimator.evidence import describe, local_error
-from flowcli.estimator.pyramid import PyramidSettings, choose, estimate_coarse_to_fine, level_sizes, resize_flow
+from flowcli.estimator.pyramid import (
+    Directions,
+    PyramidSettings,
+    choose,
+    estimate_coarse_to_fine,
+    level_sizes,
+    resize_flow,
+)
 from flowcli.estimator.smoothing import median_filter
 
 SETTINGS = PyramidSettings()
@@ -55,22 +62,39 @@ def test_a_perfect_residual_network_recovers_a_large_translation() -> None:
     def oracle(first: Tensor, warped: Tensor) -> Tensor:
         """Know the truth of the first level only: 9 and 5 pixels, scaled to the level."""
         calls.append(first.shape[2:])
-        answer = torch.zeros(1, 2, *first.shape[2:])
+        answer = torch.zeros(len(first), 2, *first.shape[2:])
         if len(calls) == 1:
             answer[:, 0], answer[:, 1] = 9 * first.shape[3] / 128, 5 * first.shape[2] / 96
+            answer[1] *= -1  # both directions are one batch
         return answer
 
     flow = estimate_coarse_to_fine(frame1, frame2, oracle, SETTINGS)
     inner = flow[..., 20:-20, 20:-20]
     torch.testing.assert_close(inner.mean((0, 2, 3)), torch.tensor([9.0, 5.0]), atol=0.05, rtol=0)
-    assert len(calls) == SETTINGS.passes * len(level_sizes((96, 128), SETTINGS))
+    # The level that is matched is gone through twice.
+    assert len(calls) == SETTINGS.passes * (len(level_sizes((96, 128), SETTINGS)) + 1)
+
+
+def test_without_a_network_the_match_carries_motion_that_no_pyramid_sees() -> None:
+    generator = torch.Generator().manual_seed(3)
+    frame1 = torch.nn.functional.interpolate(torch.rand(1, 3, 45, 60, generator=generator) * 2 - 1, (180, 240))
+    frame2 = torch.roll(frame1, (-16, 30), dims=(2, 3))
+
+    def nothing(first: Tensor, warped: Tensor) -> Tensor:
+        return torch.zeros(len(first), 2, *first.shape[2:])
+
+    flow = estimate_coarse_to_fine(frame1, frame2, nothing, SETTINGS)
+    inner = flow[0, :, 40:-40, 40:-40]
+    assert (inner - torch.tensor([30.0, -16.0])[:, None, None]).norm(dim=0).mean() < 1
+    # What leaves the frame at the right goes on like the rest.
+    assert (flow[0, 0, 40:-40, -20:] - 30).abs().mean() < 2
 
 
 def test_the_gate_refuses_updates_that_explain_the_frames_worse() -> None:
     frame = textured_frame(64, 64)
 
     def wrong(first: Tensor, warped: Tensor) -> Tensor:
-        return torch.full((1, 2, *first.shape[2:]), 1.5)
+        return torch.full((len(first), 2, *first.shape[2:]), 1.5)
 
     flow = estimate_coarse_to_fine(frame, frame, wrong, SETTINGS)
     assert flow.abs().mean() < 0.05
@@ -82,21 +106,25 @@ def test_of_two_flows_the_one_that_explains_the_frames_is_chosen() -> None:
     truth = torch.zeros(1, 2, 96, 112)
     truth[:, 0] = 3
     wrong = torch.zeros_like(truth)
-    assert SETTINGS.choice_reach * 96 > 3
-    for first, second in ((truth, wrong), (wrong, truth)):
-        chosen = choose(frame1, frame2, first, second, SETTINGS)
+    both = (Directions(flow, -flow) for flow in (truth, wrong))
+    for first, second in permutations(both):
+        chosen = choose(frame1, frame2, first, second, margin=0.8, window=15)
         assert (chosen[..., 16:-16, 16:-16] == truth[..., 16:-16, 16:-16]).float().mean() > 0.95
 
 
-def test_a_rival_far_away_or_without_evidence_is_not_chosen() -> None:
+def test_a_rival_that_its_backward_flow_denies_is_not_chosen() -> None:
     frame = textured_frame(64, 80)
-    still = torch.zeros(1, 2, 64, 80)
+    moved = torch.roll(frame, 6, dims=3)
+    still, right = torch.zeros(1, 2, 64, 80), torch.zeros(1, 2, 64, 80)
+    right[:, 0] = 6
+    flat = torch.zeros_like(frame)  # nothing to see: both explain the frames perfectly
+    assert torch.equal(choose(flat, flat, Directions(still, still), Directions(right, -right), 0.8, 15), still)
+    # Leaving the frame needs more evidence than staying in it with a bad match.
     outside = torch.full_like(still, 1000.0)
-    far = torch.full_like(still, 20.0)
-    moved = torch.roll(frame, (20, 20), dims=(2, 3))  # the rival is right, but too far to be believed
-    assert torch.equal(choose(frame, moved, still, far, SETTINGS), still)
-    near = SETTINGS.choice_reach * 64 - 1
-    assert torch.equal(choose(frame, moved, outside, outside + near, SETTINGS), outside)
+    chosen = choose(frame, moved, Directions(right, -right), Directions(outside, -outside), 0.8, 15)
+    assert (chosen - right)[..., :70].abs().max() < 0.1
+    denied = choose(frame, frame, Directions(still, still), Directions(right, right), 0.8, 15)
+    assert torch.equal(denied, still)
 
 
 def test_local_error_counts_what_left_the_frame_as_badly_explained() -> None:
@@ -107,3 +135,14 @@ def test_local_error_counts_what_left_the_frame_as_badly_explained() -> None:
     error = local_error(described, described, inside)
     assert error[..., 0].max() == 0
     assert error[..., -1].min() == 0.5
+
+
+def test_where_neither_flow_is_confirmed_the_surroundings_go_on() -> None:
+    frame1 = textured_frame(96, 112)
+    frame2 = torch.roll(frame1, 3, dims=3)
+    flow = torch.zeros(1, 2, 96, 112)
+    flow[:, 0] = 3
+    spoiled = flow.clone()
+    spoiled[..., 40:50, 50:60] = -9  # the backward flow does not lead back from there
+    chosen = choose(frame1, frame2, Directions(spoiled, -flow), Directions(spoiled, -flow), margin=0.8, window=15)
+    assert (chosen - flow)[..., :105].norm(dim=1).amax() < 0.1

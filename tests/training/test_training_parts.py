@@ -49,13 +49,21 @@ def test_muon_descends() -> None:
 
 
 def test_the_handed_down_flow_is_nearly_right() -> None:
-    flow = torch.zeros(64, 2, 24, 32)
+    flow = torch.zeros(256, 2, 24, 32)
     flow[..., 16:] = 6
-    small = disturb(generator(2), flow, 0.1, 0.1)
-    large = disturb(generator(2), flow, 2.0, 2.0)
+    small = (disturb(generator(2), flow, 0.1, 0.1) - flow).norm(dim=1)
+    large = (disturb(generator(2), flow, 2.0, 2.0) - flow).norm(dim=1)
     away = slice(0, 8)  # far from the edge of motion
-    assert (small - flow)[..., away].norm(dim=1).mean() < 0.2
-    assert 0.5 < (large - flow)[..., away].norm(dim=1).mean() < 3
+    # One pair in ten has a single motion for all, here the mean of 0 and 6.
+    constant = small[..., away].mean((1, 2)) > 2
+    assert 0.05 < constant.float().mean() < 0.15
+    assert small[~constant][..., away].mean() < 0.2
+    assert 0.5 < large[~constant][..., away].mean() < 3
+    # One in ten has a patch that is off by more.
+    assert (large[~constant][..., away].amax((1, 2)) > 5).float().mean() < 0.3
+    # Three in ten are blurred: wrong at the edge, right away from it.
+    edge = small[..., 15:17].mean((1, 2)) > 0.7
+    assert 0.2 < (edge & ~constant).float().mean() < 0.4
 
 
 def test_a_task_asks_for_the_rest_and_only_where_there_is_an_answer() -> None:
