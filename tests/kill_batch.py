@@ -1,10 +1,12 @@
 """Kill a batch at random moments, restart it, and compare with a run that was left alone.
 
     python tests/kill_batch.py --kills 100 --model dis --jobs 2
+    python tests/kill_batch.py --kills 100 --shards 3
 
 Makes several clips, runs `flowcli batch` on them once undisturbed, and then again and again with `kill -9` at random
-moments until it gets through; when it does, from the beginning, until there were as many kills as asked for. Prints
-the counts and exits with 1 unless all of them are 0:
+moments until it gets through; when it does, from the beginning, until there were as many kills as asked for. With
+--shards the batch runs in so many parts at once, and all of them are killed. Prints the counts and exits with 1 unless
+all of them are 0:
 
     lost       files that the undisturbed run made and the killed one did not, or the other way round
     partial    files under their final name, right after a kill, that are not complete
@@ -14,6 +16,7 @@ the counts and exits with 1 unless all of them are 0:
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import shutil
 import subprocess
@@ -84,25 +87,35 @@ def check_end(found: dict[str, bytes], reference: dict[str, bytes], counts: Coun
     counts.different += sum(found[name] != reference[name] for name in found.keys() & reference.keys())
 
 
-def kill_at_random(command: list[str], output: Path, reference: Path, kills: int, seed: int) -> Counts:
-    """Run `command`, which writes to `output`, until it was killed so many times and got through after the last."""
+def kill_at_random(commands: list[list[str]], output: Path, reference: Path, kills: int, seed: int) -> Counts:
+    """Run `commands` at once, which write to `output`, until they were killed so many times and then got through."""
     rng, counts, expected = random.Random(seed), Counts(), results(reference)
     longest = 1.0
     while True:
         began = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = math.inf if counts.kills >= kills else began + rng.uniform(0, longest)
+        processes = [
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for command in commands
+        ]
+        ended: list[tuple[int, bytes]] = []
         try:
-            _, errors = process.communicate(timeout=None if counts.kills >= kills else rng.uniform(0, longest))
+            for process in processes:
+                left = None if deadline == math.inf else max(0, deadline - time.monotonic())
+                _, errors = process.communicate(timeout=left)
+                ended.append((process.returncode, errors))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.communicate()
             counts.kills += 1
             # Kills spread over the time that a run takes, from its start to its end.
             longest = max(longest, 1.2 * (time.monotonic() - began))
             check_now(results(output) if output.exists() else {}, expected, counts)
             continue
-        if process.returncode:
-            raise SystemExit(f"the batch failed with exit code {process.returncode}:\n{errors.decode()}")
+        for code, errors in ended:
+            if code:
+                raise SystemExit(f"the batch failed with exit code {code}:\n{errors.decode()}")
         longest = max(1.0, 1.2 * (time.monotonic() - began))
         check_end(results(output), expected, counts)
         if counts.kills >= kills:
@@ -115,20 +128,21 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--model", default="dis")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs = make_inputs(folder / "in", [40, 75, 100, 33], (144, 192))
 
-        def command(output: Path) -> list[str]:
+        def command(output: Path, shard: str = "1/1") -> list[str]:
             chosen = ["--model", options.model, "--jobs", str(options.jobs), "--format", "flo", "-v", "mp4"]
-            return [sys.executable, "-m", "flowcli", "batch", *inputs, "-o", str(output), *chosen, "--backward"]
+            chosen += ["--shard", shard, "--backward"]
+            return [sys.executable, "-m", "flowcli", "batch", *inputs, "-o", str(output), *chosen]
 
         subprocess.run(command(folder / "reference"), check=True, stdout=subprocess.DEVNULL)
-        counts = kill_at_random(
-            command(folder / "out"), folder / "out", folder / "reference", options.kills, options.seed
-        )
+        parts = [command(folder / "out", f"{k + 1}/{options.shards}") for k in range(options.shards)]
+        counts = kill_at_random(parts, folder / "out", folder / "reference", options.kills, options.seed)
     print(
         f"{counts.kills} kills in {counts.rounds} rounds: "
         f"{counts.lost} lost, {counts.partial} partial, {counts.different} different"

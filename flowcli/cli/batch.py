@@ -33,11 +33,13 @@ def batch(
     overlap: options.Overlap = None,
     threads: options.Threads = None,
     jobs: options.Jobs = 1,
+    shard: options.ShardOf = None,
 ) -> None:
     """Estimate the flow of many videos, folders or pairs.
 
     The same command continues where the last run stopped, and does again what has changed: inputs, settings, weights.
-    A bad input does not stop the others; it is listed at the end, and the exit code is 1.
+    A bad input does not stop the others; it is listed at the end, and the exit code is 1. Several machines share the
+    work on one folder with --shard 1/N to --shard N/N, at once or one after the other.
     """
     import time
     from contextlib import closing
@@ -73,6 +75,7 @@ def batch(
     if scale is not None:
         check_scale(scale)
     items = plan_batch(inputs, Path(output))
+    part = options.read_shard(shard)
 
     began = time.monotonic()
     chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess, polish)
@@ -87,7 +90,7 @@ def batch(
     def expect(item: BatchItem) -> int:
         return expect_pairs(item.inputs, settings.selection, settings.fps)
 
-    work = Batch(items, settings, Path(output), described)
+    work = Batch(items, settings, Path(output), described, part)
     with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite)) as run:
         for outcome in run:
             if outcome is not None and not json:
@@ -112,4 +115,4 @@ def batch(
     for outcome in faults:
         message(f"{outcome.name}: {outcome.fault}")
     if faults:
-        raise InputError(f"{len(faults)} of {len(items)} inputs could not be used or not to their end; listed above")
+        raise InputError(f"{len(faults)} of {work.size} inputs could not be used or not to their end; listed above")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from flowcli.io.frames import Moment, Selection
     from flowcli.io.frames_resize import Resize
+    from flowcli.jobs.shard import Shard
 
 Value = TypeVar("Value")
 
@@ -102,6 +103,16 @@ BatchOverwrite = Annotated[
 Jobs = Annotated[
     int,
     typer.Option("--jobs", min=1, metavar="N", rich_help_panel=SPEED, help="Inputs at a time; they share the CPU."),
+]
+ShardOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        rich_help_panel=SPEED,
+        help="Do every N-th input, from the I-th on. One run per machine, all with the same inputs and one folder -o "
+        "that they share, does the whole batch.",
+    ),
 ]
 KeepGoing = Annotated[
     bool, typer.Option("--keep-going/--stop", rich_help_panel=FILES, help="What to do after a bad input.")
@@ -221,6 +232,16 @@ def read_selection(start: str | None, end: str | None, stride: int) -> Selection
 def read_size(text: str | None, option: str = "--size") -> tuple[int, int] | None:
     """Return (height, width) of `WxH`; raises typer.BadParameter."""
     return _read(_parse_size, text, option)
+
+
+def read_shard(text: str | None) -> Shard:
+    """Return the part of a batch that `I/N` names; raises typer.BadParameter."""
+    from flowcli.jobs.shard import WHOLE, Shard
+
+    def parse(text: str) -> Shard:
+        return Shard.parse(text)
+
+    return _read(parse, text, "--shard") or WHOLE
 
 
 def read_fps(text: str | None) -> Fraction | None:

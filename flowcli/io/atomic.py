@@ -6,12 +6,37 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from flowcli.errors import OutputError
 
 # Temporary files start like this and keep the suffix of the file they become: a crash leaves nothing else behind.
 TEMPORARY_PREFIX = ".flowcli-"
+# Follows the prefix where several processes write into one folder, each of which tidies up after itself.
+_owner: ContextVar[str] = ContextVar("owner", default="")
+
+
+@contextmanager
+def mark_temporary_files(owner: str) -> Iterator[None]:
+    """Give the temporary files of the block names that begin with the prefix, `owner` and a dot."""
+    before = _owner.get()
+    _owner.set(f"{owner}." if owner else "")
+    try:
+        yield
+    finally:
+        _owner.set(before)
+
+
+def find_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield every temporary file below `folder`, with its owner, or an empty text if it has none."""
+    # Unlike rglob, walk bears with folders that others remove meanwhile.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(TEMPORARY_PREFIX):
+                owner, dot, _ = name[len(TEMPORARY_PREFIX) :].partition(".")
+                # A name of random digits alone: its dot is that of the suffix.
+                yield Path(place, name), owner if dot and "-" in owner else ""
 
 
 @contextmanager
@@ -27,7 +52,7 @@ def replace_when_complete(path: str | Path) -> Iterator[Path]:
     """
     final = Path(os.path.realpath(path))
     # A fixed-length name of its own: the final name may already be as long as the file system allows.
-    temporary = final.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{final.suffix}")
+    temporary = final.with_name(f"{TEMPORARY_PREFIX}{_owner.get()}{secrets.token_hex(8)}{final.suffix}")
     try:
         yield temporary
         if final.is_dir():

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""From a request to its outputs: plans, pipelines, batches with a journal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -10,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowcli.errors import InputError, OutputError
-from flowcli.io.atomic import TEMPORARY_PREFIX
+from flowcli.io.atomic import find_temporary_files
 from flowcli.jobs.item import PART, STATE_FOLDER, Advanced, BatchSettings, Ended, Event, ItemJob, PartDone, Started
 from flowcli.jobs.journal import Files, ItemRecord, Journal
 from flowcli.jobs.local import Failed, Report
 from flowcli.jobs.lock import hold_folder
 from flowcli.jobs.plan import BatchItem
+from flowcli.jobs.shard import WHOLE, Shard
 
 Engine = Callable[[list[ItemJob]], Generator[Report, None, None]]
 
@@ -40,7 +42,7 @@ class Outcome:
 
 
 class Batch:
-    """The items of one batch in one output folder.
+    """The items of one batch, or of one part of it, in one output folder.
 
     Attributes:
         total: number of pairs of all items, as far as it is known.
@@ -49,7 +51,12 @@ class Batch:
     """
 
     def __init__(
-        self, items: Sequence[BatchItem], settings: BatchSettings, folder: Path, estimator: dict[str, object]
+        self,
+        items: Sequence[BatchItem],
+        settings: BatchSettings,
+        folder: Path,
+        estimator: dict[str, object],
+        shard: Shard = WHOLE,
     ) -> None:
         """Describe the batch.
 
@@ -58,9 +65,13 @@ class Batch:
             settings: for all of them.
             folder: for the results; made if it is not there.
             estimator: `Estimator.settings`.
+            shard: the part to do; other processes may do the others at the same time.
         """
-        self._jobs = {item.name: ItemJob(item, settings, folder) for item in items}
-        self._folder = folder
+        self._jobs = {item.name: ItemJob(item, settings, folder, shard.mark) for item in shard.take(items)}
+        self._folder, self._shard = folder, shard
+        # What all parts have to agree on, so that no two of them do the same item.
+        plan = json.dumps([(item.name, item.origin) for item in items])
+        self._plan_digest = hashlib.sha256(plan.encode()).hexdigest()[:16]
         # As the journal gives it back.
         described = {"estimator": estimator, "outputs": settings.describe()}
         self._described: dict[str, object] = json.loads(json.dumps(described))
@@ -68,6 +79,11 @@ class Batch:
         self._expected: dict[str, int] = {}
         self._written: dict[str, int] = {}
         self.outcomes: list[Outcome] = []
+
+    @property
+    def size(self) -> int:
+        """Number of items."""
+        return len(self._jobs)
 
     @property
     def total(self) -> int:
@@ -98,7 +114,10 @@ class Batch:
             state.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self._folder}: the folder cannot be made: {error.strerror or error}") from error
-        with hold_folder(self._folder, state / "lock"), closing(Journal(state / "journal.jsonl")) as journal:
+        with (
+            hold_folder(self._folder, state, self._shard, self._plan_digest),
+            closing(self._open_journal(state)) as journal,
+        ):
             self._remove_leftovers()
             jobs = [job for name in self._jobs if (job := self._plan(name, journal, overwrite)) is not None]
             for job in jobs:
@@ -111,9 +130,15 @@ class Batch:
             finally:
                 self._remove_leftovers()
 
+    def _open_journal(self, state: Path) -> Journal:
+        mark = self._shard.mark
+        path = state / (f"journal-{mark}.jsonl" if mark else "journal.jsonl")
+        return Journal(path, sorted(other for other in state.glob("journal*.jsonl") if other != path))
+
     def _remove_leftovers(self) -> None:
-        # What a killed run or worker was writing; with the lock held nobody else writes here.
-        _remove(self._folder.rglob(f"{TEMPORARY_PREFIX}*"))
+        # What a killed run or worker was writing; with the lock held only other parts of this batch write here.
+        found = find_temporary_files(self._folder)
+        _remove(path for path, owner in found if self._shard.owns(owner))
 
     def _plan(self, name: str, journal: Journal, overwrite: bool) -> ItemJob | None:
         # What is left to do of an item; None if it has ended.

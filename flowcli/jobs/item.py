@@ -7,6 +7,7 @@ by itself, so that a continued item is the same to the byte as one that was neve
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from flowcli.errors import OutputError
+from flowcli.io.atomic import mark_temporary_files
 from flowcli.io.frames import Selection
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sinks import VIDEO_SUFFIXES, Destination
@@ -64,24 +66,37 @@ class BatchSettings:
         plain = asdict(self)
         for key in ("start", "end"):
             moment = plain["selection"][key]
-            plain["selection"][key] = None if moment is None else str(moment["value"])
+            if moment is not None:
+                # Frame 5 is not second 5.
+                value = moment["value"]
+                plain["selection"][key] = value if isinstance(value, int) else f"{value} s"
         return plain | {"fps": None if self.fps is None else str(self.fps), "part": PART}
 
 
 @dataclass(frozen=True)
 class ItemJob:
-    """An item and where to begin: at part 0, or at the first one that the journal does not have."""
+    """An item and where to begin: at part 0, or at the first one that the journal does not have.
+
+    Attributes:
+        item: its name and input.
+        settings: what it gets.
+        folder: for the results.
+        owner: mark of its temporary files, where others write into the folder too.
+        first_part: the part to begin with.
+        scale: of the pictures so far, if there are any.
+    """
 
     item: BatchItem
     settings: BatchSettings
     folder: Path
+    owner: str = ""
     first_part: int = 0
     scale: float | None = None
 
     @property
     def segments(self) -> Path:
-        """The folder for the segments of this item's videos."""
-        return self.folder / STATE_FOLDER / "segments" / self.item.name
+        """The folder for the segments of this item's videos, not inside that of any other."""
+        return self.folder / STATE_FOLDER / "segments" / hashlib.sha256(self.item.name.encode()).hexdigest()[:16]
 
     @property
     def plan(self) -> OutputPlan:
@@ -159,6 +174,11 @@ def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, 
         OutputError: the results cannot be written.
         EngineError: the estimator failed.
     """
+    with mark_temporary_files(job.owner):
+        yield from _work_item(job, estimator)
+
+
+def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
     settings = job.settings
     source = open_source(job.item.inputs, selection=settings.selection, fps=settings.fps)
     assert source.count is not None

@@ -91,6 +91,12 @@ def test_bad_inputs_are_listed_at_the_end(clips):
     assert run("in", "-o", "out", "--json").stdout.count('"fault": null') == 2
 
 
+def test_parts_of_a_batch(clips):
+    assert run("in", "-o", "out", "--shard", "2/2").stdout.split() == ["out/two.flow.mp4"]
+    assert run("in", "-o", "out", "--shard", "1/2").stdout.split() == ["out/one.flow.mp4"]
+    assert json.loads(run("in", "-o", "out", "--json").stdout)["items"][1]["skipped"]
+
+
 def test_stop_at_the_first_bad_input(clips):
     Path("in/bad.mp4").write_text("no video")
     result = run("in", "-o", "out", "--stop")
@@ -117,6 +123,9 @@ def test_requests_that_cannot_work_are_refused_before_the_network_is_loaded(clip
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize("arguments", [["in"], ["in", "-o", "out", "--jobs", "0"], ["in", "-o", "out", "--start", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["in"], *(["in", "-o", "out", *wrong] for wrong in (["--jobs", "0"], ["--start", "x"], ["--shard", "3/2"]))],
+)
 def test_wrong_usage(clips, arguments):
     assert run(*arguments).exit_code == 2

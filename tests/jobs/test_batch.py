@@ -243,7 +243,7 @@ def test_two_batches_in_one_folder(run, tmp_path):
 
     (tmp_path / "out" / ".flowcli").mkdir(parents=True)
     with (
-        hold_folder(tmp_path / "out", tmp_path / "out" / ".flowcli" / "lock"),
+        hold_folder(tmp_path / "out", tmp_path / "out" / ".flowcli"),
         pytest.raises(OutputError, match="another batch is writing there"),
     ):
         run()

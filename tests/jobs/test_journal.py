@@ -52,6 +52,30 @@ def test_a_torn_last_line_counts_as_not_written(tmp_path, cut):
     assert Journal(path).items["a"].files == {"b": 2}
 
 
+def test_the_journal_with_the_latest_start_counts_and_is_continued_here(tmp_path):
+    first, second, third = (tmp_path / f"journal-{n}.jsonl" for n in "123")
+    journal = Journal(first)
+    journal.start("a", record())
+    journal.part("a", 0, {"old": 1})
+    journal.start("b", record())
+    journal.close()
+    journal = Journal(second, [first])
+    journal.start("a", record(7))
+    journal.part("a", 0, {"a/0.flo": 12})
+    journal.close()
+    for order in ([first, second], [second, first]):
+        assert Journal(third, order).items["a"].files == {"a/0.flo": 12}
+    journal = Journal(third, [first, second])
+    journal.part("a", 1, {"a/16.flo": 12})
+    journal.end("a", 7, {}, None)
+    journal.end("b", 20, {"b": 3}, None)
+    journal.close()
+    for journal in (Journal(third), Journal(first, [third, second])):
+        assert journal.items["a"].files == {"a/0.flo": 12, "a/16.flo": 12}
+        assert (journal.items["a"].ended, journal.items["a"].pairs, journal.items["a"].scale) == (True, 7, 3.5)
+        assert journal.items["b"].files == {"b": 3}
+
+
 @pytest.mark.parametrize("line", ["{", "[]", '{"event": "part"}', '{"event": "sleep", "item": "a"}', "3"])
 def test_a_damaged_journal_is_refused(tmp_path, line):
     path = tmp_path / "journal.jsonl"
