@@ -2,6 +2,7 @@
 
 FlowcliError            the user can mend it; the command line prints its one line and exits with 1
 |-- InputError          an input is missing, of the wrong shape or of a kind we do not take
+|   `-- UsageError      the request itself is wrong, whatever the files hold; exits with 2, as an unknown option does
 |-- FormatError         a file's bytes are not what its format says
 |-- OutputError         the result cannot be written where it was asked for
 |-- WeightsError        a checkpoint is missing, damaged or of another network
@@ -20,6 +21,10 @@ class FlowcliError(Exception):
 
 class InputError(FlowcliError):
     """An input is missing, of the wrong shape or of a kind we do not take."""
+
+
+class UsageError(InputError):
+    """The request itself is wrong: an unknown suffix or name, a value out of range, options that exclude each other."""
 
 
 class FormatError(FlowcliError):

@@ -22,7 +22,7 @@ from flowcli.cli.info import info
 from flowcli.cli.render import render
 from flowcli.cli.train import train
 from flowcli.cli.weights import weights_app
-from flowcli.errors import FlowcliError
+from flowcli.errors import FlowcliError, UsageError
 
 app = typer.Typer(
     name="flowcli",
@@ -57,12 +57,12 @@ for _command in (info, bench, demo):
 
 
 def main() -> None:
-    """Run the command line; a FlowcliError becomes one line on stderr and exit code 1."""
+    """Run the command line; a FlowcliError becomes one line on stderr and exit code 1, or 2 if it is a UsageError."""
     try:
         app()
     except FlowcliError as error:
         sys.stderr.write(f"flowcli: {error}\n")
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
         sys.stderr.write("flowcli: interrupted\n")
         sys.exit(130)

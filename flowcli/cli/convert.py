@@ -29,7 +29,7 @@ def convert(
     .flo .pfm .npz .npy .flo5 .exr .half.exr, and .png for KITTI's 16 bits.
     """
     from flowcli.cli.console import message, print_json, print_result, progress
-    from flowcli.errors import InputError
+    from flowcli.errors import UsageError
     from flowcli.io.flow import find_format
     from flowcli.io.flow.listing import list_flows, name_results
     from flowcli.io.flow.loss import Loss
@@ -40,13 +40,13 @@ def convert(
     names = name_results(paths)
     destination = flow_destination(target, find_suffix(format or "flo"))
     if format is not None and not destination.is_folder:
-        raise InputError(f"--format {format} is for a folder; {target} says its format by its suffix")
+        raise UsageError(f"--format {format} is for a folder; {target} says its format by its suffix")
     if len(paths) > 1 and not destination.is_folder:
-        raise InputError(f"{target}: expected a folder/ for {len(paths)} flow files, got one file")
+        raise UsageError(f"{target}: expected a folder/ for {len(paths)} flow files, got one file")
     outputs = [destination.file(name) for name in names]
     for path, output in zip(paths, outputs, strict=True):
         if output.resolve() == path.resolve():
-            raise InputError(f"{path}: expected another file to write to, got the file itself")
+            raise UsageError(f"{path}: expected another file to write to, got the file itself")
     destination.check(names, overwrite=overwrite)
     row = find_format(f"flow{destination.suffix}")
     loss = Loss()

@@ -50,7 +50,7 @@ def render(
     """Draw flow files as pictures or as a video."""
     from flowcli import __version__, viz
     from flowcli.cli.console import print_json, print_result, progress
-    from flowcli.errors import InputError
+    from flowcli.errors import InputError, UsageError
     from flowcli.io.flow import read_flow
     from flowcli.io.flow.listing import list_flows, name_results
     from flowcli.io.sinks import open_picture_sink
@@ -62,7 +62,7 @@ def render(
     destination = _choose_destination(output, names)
     row = viz.check_style(style)
     if row.frames and row.frames_needed and not frames:
-        raise InputError(f"the style {style} is drawn on frames, got none; name them with --frames")
+        raise UsageError(f"the style {style} is drawn on frames, got none; name them with --frames")
     if scale is not None:
         check_scale(scale)
     shots = Shots(frames or [], len(paths), options.read_fps(fps))
@@ -93,14 +93,14 @@ def render(
 
 
 def _choose_destination(output: str | None, names: list[str]) -> Destination:
-    from flowcli.errors import InputError
+    from flowcli.errors import UsageError
     from flowcli.io.sinks import picture_destination
 
     if output is None:
         if len(names) > 1:
-            raise InputError(f"say where {len(names)} pictures go: -o NAME.mp4 for a video, or -o FOLDER/")
+            raise UsageError(f"say where {len(names)} pictures go: -o NAME.mp4 for a video, or -o FOLDER/")
         output = f"{names[0]}.flow.png"
     destination = picture_destination(output)
     if len(names) > 1 and not destination.is_folder and not destination.is_video:
-        raise InputError(f"{output}: expected a folder/ or a video for {len(names)} flow files, got one picture")
+        raise UsageError(f"{output}: expected a folder/ or a video for {len(names)} flow files, got one picture")
     return destination

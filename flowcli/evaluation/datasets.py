@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from flowcli.errors import InputError
+from flowcli.errors import UsageError
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.evaluation.layouts.chairs import list_chairs
 from flowcli.evaluation.layouts.kitti import list_kitti
@@ -29,8 +29,9 @@ def open_dataset(name: str, root: Path) -> list[LabelledPair]:
     """List the labelled pairs of a published data set, in a fixed order; nothing is decoded yet.
 
     Raises:
-        InputError: if there is no such data set, or if the layout under `root` is incomplete.
+        UsageError: if there is no such data set.
+        InputError: if the layout under `root` is incomplete.
     """
     if name not in DATASETS:
-        raise InputError(f"expected a data set of {', '.join(DATASETS)}, got {name}")
+        raise UsageError(f"expected a data set of {', '.join(DATASETS)}, got {name}")
     return DATASETS[name](root, name)

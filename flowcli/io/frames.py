@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from flowcli.errors import InputError
+from flowcli.errors import InputError, UsageError
 from flowcli.io.image import IMAGE_SUFFIXES
 
 _TIMESTAMP = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
@@ -60,7 +60,7 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.stride < 1:
-            raise InputError(f"expected a stride of at least 1 frame, got {self.stride}")
+            raise UsageError(f"expected a stride of at least 1 frame, got {self.stride}")
 
     def indices(
         self, length: int | None, fps: Fraction, times: Sequence[Fraction] | None = None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from flowcli.errors import UsageError
 from flowcli.flow import FlowField, Frame
-from flowcli.io.limits import check_size
+from flowcli.io.limits import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,12 @@ class Resize:
     factor: float | None = None
 
     def target(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return (height, width) for frames of `size`; raises FormatError if that is too large."""
+        """Return (height, width) for frames of `size`; raises UsageError if that is too large."""
         if self.size is None and self.factor is None:
             return size
         height, width = self.size or (max(1, round(side * (self.factor or 1))) for side in size)
-        check_size("--resize", height, width)
+        if height * width > MAX_PIXELS:
+            raise UsageError(f"--resize: expected at most {MAX_PIXELS} pixels (8192x8192), got {width}x{height}")
         return height, width
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from flowcli.errors import InputError, OutputError
+from flowcli.errors import InputError, OutputError, UsageError
 from flowcli.flow import Frame
 from flowcli.io.atomic import check_writable
 from flowcli.io.flow import FORMATS, find_format
@@ -75,13 +75,18 @@ def flow_destination(text: str, folder_suffix: str = ".flo") -> Destination:
     """Return where `-o text` puts flow: a file by its suffix, otherwise a folder of files with `folder_suffix`.
 
     Raises:
-        InputError: a suffix that is not in FORMATS, or a format whose Python module is not installed.
+        UsageError: a suffix that is not in FORMATS.
+        InputError: a format whose Python module is not installed.
     """
     if _names_folder(text):
         row = find_format(f"flow{folder_suffix}")
         row.check_available()
         return Destination(Path(text), row.suffix, True)
-    row = find_format(text)
+    try:
+        row = find_format(text)
+    except InputError as error:
+        # Of a file to be read it may be said that it is at fault; not of one to be made.
+        raise UsageError(str(error)) from None
     row.check_available()
     return Destination(Path(text), row.suffix, False)
 
@@ -90,13 +95,13 @@ def picture_destination(text: str, folder_suffix: str = ".png") -> Destination:
     """Return where `-v text` puts pictures: an image or video file by its suffix, otherwise a folder of images.
 
     Raises:
-        InputError: an unknown suffix.
+        UsageError: an unknown suffix.
     """
     suffix = folder_suffix if _names_folder(text) else Path(text).suffix.lower()
     known = PICTURE_SUFFIXES if _names_folder(text) else (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
     if suffix not in known:
         hint = "; -o writes flow data" if suffix in FORMATS else ""
-        raise InputError(f"{text}: expected a picture or video ending in {' '.join(known)}, found '{suffix}'{hint}")
+        raise UsageError(f"{text}: expected a picture or video ending in {' '.join(known)}, found '{suffix}'{hint}")
     return Destination(Path(text), suffix, _names_folder(text))
 
 

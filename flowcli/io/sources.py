@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from flowcli.errors import FlowcliError, InputError
+from flowcli.errors import FlowcliError, InputError, UsageError
 from flowcli.flow import Frame
 from flowcli.io.frames import Selection, expand_glob, list_images
 from flowcli.io.image import IMAGE_SUFFIXES
@@ -192,6 +192,7 @@ def open_source(
         stdin: where raw frames come from.
 
     Raises:
+        UsageError: `size` or `fps` for what has its own, or raw frames without a size.
         InputError: nothing there, too few frames, unequal sizes, or a kind that cannot be read.
         FormatError: the first frame is damaged.
     """
@@ -200,16 +201,16 @@ def open_source(
         from flowcli.io.sources_raw import RawReader
 
         if size is None or stdin is None:
-            raise InputError("raw frames on stdin have no header; say their size with --size WIDTHxHEIGHT")
+            raise UsageError("raw frames on stdin have no header; say their size with --size WIDTHxHEIGHT")
         return FrameSource(RawReader(stdin, size, fps or DEFAULT_FPS), selection, ())
     if size is not None:
-        raise InputError("--size is for raw frames on stdin (INPUT -); images and videos know their own size")
+        raise UsageError("--size is for raw frames on stdin (INPUT -); images and videos know their own size")
     paths = [path for text in inputs for path in _expand(text)]
     if len(inputs) == 1 and len(paths) == 1 and paths[0].is_file() and paths[0].suffix.lower() not in IMAGE_SUFFIXES:
         from flowcli.io.video_read import VideoReader
 
         if fps is not None:
-            raise InputError(f"{paths[0]}: a video knows its frame rate; --fps is for images and raw frames")
+            raise UsageError(f"{paths[0]}: a video knows its frame rate; --fps is for images and raw frames")
         return FrameSource(VideoReader(paths[0], selection.end), selection, paths)
     return _open_images(inputs, paths, selection, fps or DEFAULT_FPS)
 

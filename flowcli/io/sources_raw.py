@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from flowcli.errors import FormatError
+from flowcli.errors import FormatError, UsageError
 from flowcli.flow import Frame
-from flowcli.io.limits import check_size
+from flowcli.io.limits import MAX_PIXELS
 from flowcli.io.sources import Footage
 
 
@@ -24,7 +24,9 @@ class RawReader:
     """
 
     def __init__(self, stream: BinaryIO, size: tuple[int, int], fps: Fraction) -> None:
-        check_size("stdin", *size)
+        height, width = size
+        if height * width > MAX_PIXELS:
+            raise UsageError(f"--size: expected at most {MAX_PIXELS} pixels (8192x8192), got {width}x{height}")
         self._stream = stream
         self.footage = Footage("stdin", size, fps, length=None, rereadable=False)
 

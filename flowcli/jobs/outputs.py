@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flowcli.errors import InputError
+from flowcli.errors import UsageError
 from flowcli.io.flow import FORMATS
 from flowcli.io.image import PICTURE_SUFFIXES
 from flowcli.io.sinks import VIDEO_SUFFIXES, Destination, flow_destination, picture_destination
@@ -39,19 +39,19 @@ class OutputPlan:
         """Raise a FlowcliError if the outputs do not fit the source or cannot be written; makes folders.
 
         Raises:
-            InputError: one file for a whole sequence, or one file for two outputs.
+            UsageError: one file for a whole sequence, or one file for two outputs.
             OutputError: a file exists already, or cannot be written.
         """
         for destination in self.destinations:
             if not (source.is_pair or destination.is_folder or destination.is_video):
-                raise InputError(
+                raise UsageError(
                     f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
                     f"name a folder instead, such as {destination.path.with_suffix('')}/"
                 )
         files = [d.file("") for d in self.destinations]
         for file in files:
             if files.count(file) > 1:
-                raise InputError(f"{file}: named for two outputs; give each its own name")
+                raise UsageError(f"{file}: named for two outputs; give each its own name")
         for destination in self.destinations:
             names = (source.name(k) for k in range(source.count or 0))
             destination.check(names, overwrite=overwrite)
@@ -77,7 +77,8 @@ def plan_outputs(
         flow_format: name or suffix of a row of FORMATS for the files in a flow folder; None for .flo.
 
     Raises:
-        InputError: an unknown suffix or format, or a format for something that is no folder.
+        UsageError: an unknown suffix or format, or a format for something that is no folder.
+        InputError: a format whose Python module is not installed.
     """
     if flow is None and pictures is None and occlusion is None:
         if source.is_pair:
@@ -86,7 +87,7 @@ def plan_outputs(
             pictures = f"{source.stem}.flow.mp4"
     destination = None if flow is None else flow_destination(flow, find_suffix(flow_format or "flo"))
     if flow_format is not None and (destination is None or not destination.is_folder):
-        raise InputError(f"--format {flow_format} is for the files in a folder; name one with -o, such as -o flows/")
+        raise UsageError(f"--format {flow_format} is for the files in a folder; name one with -o, such as -o flows/")
     return OutputPlan(
         destination,
         None if pictures is None else picture_destination(pictures),
@@ -96,22 +97,22 @@ def plan_outputs(
 
 
 def find_suffix(flow_format: str) -> str:
-    """Return the suffix of a row of FORMATS, given its name or its suffix; raises InputError that lists the names."""
+    """Return the suffix of a row of FORMATS, given its name or its suffix; raises UsageError that lists the names."""
     for row in FORMATS.values():
         if flow_format.lower() in (row.name, row.suffix, row.suffix.lstrip(".")):
             return row.suffix
-    raise InputError(
+    raise UsageError(
         f"expected a flow format of {', '.join(row.name for row in FORMATS.values())}, got '{flow_format}'"
     )
 
 
 def find_batch_picture_suffix(name: str) -> str:
-    """Return the suffix for `mp4`, `png` and the like, with or without a dot; raises InputError that lists them.
+    """Return the suffix for `mp4`, `png` and the like, with or without a dot; raises UsageError that lists them.
 
     GIF is left out: its frames share nothing that segments could be joined by.
     """
     known = (*(suffix for suffix in VIDEO_SUFFIXES if suffix != ".gif"), *PICTURE_SUFFIXES)
     suffix = f".{name.lower().lstrip('.')}"
     if suffix not in known:
-        raise InputError(f"expected a picture format of {', '.join(s.lstrip('.') for s in known)}, got '{name}'")
+        raise UsageError(f"expected a picture format of {', '.join(s.lstrip('.') for s in known)}, got '{name}'")
     return suffix

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from flowcli.errors import FormatError, InputError
+from flowcli.errors import FormatError, InputError, UsageError
 from flowcli.io.frames import expand_glob, list_images, natural_key
 
 # What is taken for a video when a folder is searched; a file named by itself is tried whatever it is called.
@@ -65,6 +65,7 @@ def plan_batch(inputs: Sequence[str], output: Path) -> list[BatchItem]:
         output: the folder that results go to; it is not searched.
 
     Raises:
+        UsageError: an input is the output.
         InputError: an input is not there or holds nothing, or two items cannot be told apart by name.
         FormatError: a pair list is not as it should be.
     """
@@ -84,7 +85,7 @@ def plan_batch(inputs: Sequence[str], output: Path) -> list[BatchItem]:
 def _items_of(path: Path, output: Path) -> Iterator[tuple[Path, BatchItem]]:
     # Each with the path that tells it from another of the same name.
     if path.is_dir() and path.resolve() == output:
-        raise InputError(f"{path}: is both input and output; name another folder with -o, it may lie inside this one")
+        raise UsageError(f"{path}: is both input and output; name another folder with -o, it may lie inside this one")
     if path.is_dir():
         yield from _search(path, path, output)
     elif path.suffix.lower() == ".csv":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from flowcli.errors import InputError
+from flowcli.errors import InputError, UsageError
 from flowcli.flow import FlowField, Frame, check_frame
 from flowcli.viz.arrows import draw_arrows
 from flowcli.viz.blend import draw_overlay, draw_side_by_side, draw_warped
@@ -63,9 +63,9 @@ STYLES: dict[str, Style] = {
 
 
 def check_style(style: str) -> Style:
-    """Return the row of STYLES; raises InputError that lists the known names."""
+    """Return the row of STYLES; raises UsageError that lists the known names."""
     if style not in STYLES:
-        raise InputError(f"expected a style of {', '.join(STYLES)}, got '{style}'")
+        raise UsageError(f"expected a style of {', '.join(STYLES)}, got '{style}'")
     return STYLES[style]
 
 

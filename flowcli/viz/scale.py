@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from flowcli.errors import InputError
+from flowcli.errors import UsageError
 from flowcli.flow import FlowField
 
 # Beyond this part of the lengths there are mostly a few wild pixels at borders and occlusions.
@@ -53,6 +53,6 @@ def round_up(scale: float) -> float:
 
 
 def check_scale(scale: float) -> None:
-    """Raise InputError unless `scale` is a length that colours can be measured by."""
+    """Raise UsageError unless `scale` is a length that colours can be measured by."""
     if not (math.isfinite(scale) and scale > 0):
-        raise InputError(f"expected a scale in pixels greater than 0, got {scale:g}")
+        raise UsageError(f"expected a scale in pixels greater than 0, got {scale:g}")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from flowcli import __version__
 from flowcli.cli.app import app, main
-from flowcli.errors import InputError
+from flowcli.errors import InputError, UsageError
 from flowcli.io.flow import read_flow
 from flowcli.io.image import read_image
 
@@ -54,7 +54,11 @@ def test_exit_codes_of_the_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code", "text"),
-    [(InputError("expected a, got b"), 1, "flowcli: expected a, got b\n"), (KeyboardInterrupt(), 130, "interrupted")],
+    [
+        (InputError("expected a, got b"), 1, "flowcli: expected a, got b\n"),
+        (UsageError("expected a, got b"), 2, "flowcli: expected a, got b\n"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
 )
 def test_the_boundary_turns_errors_into_one_line(
     error: BaseException, code: int, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

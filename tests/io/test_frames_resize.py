@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from flowcli.errors import FormatError
+from flowcli.errors import UsageError
 from flowcli.flow import FlowField
 from flowcli.io.frames_resize import Resize, resize_flow, resize_frame
 
@@ -11,7 +11,7 @@ def test_targets():
     assert Resize(size=(10, 20)).target((48, 64)) == (10, 20)
     assert Resize(factor=0.5).target((48, 65)) == (24, 32)
     assert Resize(factor=0.001).target((48, 64)) == (1, 1)
-    with pytest.raises(FormatError, match="--resize: expected at most"):
+    with pytest.raises(UsageError, match="--resize: expected at most"):
         Resize(factor=16).target((4320, 7680))
 
 
