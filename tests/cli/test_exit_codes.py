@@ -55,7 +55,6 @@ FAULTS = [
     f"{ESTIMATE} -o flow.flo",
     f"{ESTIMATE} -o absent/x.flo",
     "batch --model zero absent -o out",
-    "batch --model zero broken.png -o out",
     "render absent.flo",
     "render a.png",
     "render flow.flo -o flow.png --style overlay --frames small.png",
