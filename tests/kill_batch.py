@@ -35,6 +35,7 @@ from flowcli.io.image import write_image
 @dataclass
 class Counts:
     kills: int = 0
+    at_work: int = 0
     rounds: int = 0
     lost: int = 0
     partial: int = 0
@@ -87,11 +88,20 @@ def check_end(found: dict[str, bytes], reference: dict[str, bytes], counts: Coun
     counts.different += sum(found[name] != reference[name] for name in found.keys() & reference.keys())
 
 
-def kill_at_random(commands: list[list[str]], output: Path, reference: Path, kills: int, seed: int) -> Counts:
-    """Run `commands` at once, which write to `output`, until they were killed so many times and then got through."""
+def list_sizes(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def kill_at_random(
+    commands: list[list[str]], output: Path, reference: Path, kills: int, seed: int, longest: float
+) -> Counts:
+    """Run `commands` at once, which write to `output`, until they were killed so many times and then got through.
+
+    Kills are spread evenly over `longest`, the seconds that an undisturbed run takes.
+    """
     rng, counts, expected = random.Random(seed), Counts(), results(reference)
-    longest = 1.0
     while True:
+        before = list_sizes(output)
         began = time.monotonic()
         deadline = math.inf if counts.kills >= kills else began + rng.uniform(0, longest)
         processes = [
@@ -109,14 +119,12 @@ def kill_at_random(commands: list[list[str]], output: Path, reference: Path, kil
             for process in processes:
                 process.communicate()
             counts.kills += 1
-            # Kills spread over the time that a run takes, from its start to its end.
-            longest = max(longest, 1.2 * (time.monotonic() - began))
+            counts.at_work += list_sizes(output) != before
             check_now(results(output) if output.exists() else {}, expected, counts)
             continue
         for code, errors in ended:
             if code:
                 raise SystemExit(f"the batch failed with exit code {code}:\n{errors.decode()}")
-        longest = max(1.0, 1.2 * (time.monotonic() - began))
         check_end(results(output), expected, counts)
         if counts.kills >= kills:
             return counts
@@ -140,11 +148,13 @@ def main() -> None:
             chosen += ["--shard", shard, "--backward"]
             return [sys.executable, "-m", "flowcli", "batch", *inputs, "-o", str(output), *chosen]
 
+        began = time.monotonic()
         subprocess.run(command(folder / "reference"), check=True, stdout=subprocess.DEVNULL)
+        longest = time.monotonic() - began
         parts = [command(folder / "out", f"{k + 1}/{options.shards}") for k in range(options.shards)]
-        counts = kill_at_random(parts, folder / "out", folder / "reference", options.kills, options.seed)
+        counts = kill_at_random(parts, folder / "out", folder / "reference", options.kills, options.seed, longest)
     print(
-        f"{counts.kills} kills in {counts.rounds} rounds: "
+        f"{counts.kills} kills, {counts.at_work} of them while it wrote, in {counts.rounds} rounds: "
         f"{counts.lost} lost, {counts.partial} partial, {counts.different} different"
     )
     sys.exit(0 if counts.clean else 1)
