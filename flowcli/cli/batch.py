@@ -26,6 +26,7 @@ def batch(
     model: options.Model = "compact",
     guess: options.Guess = "auto",
     polish: options.Polish = None,
+    preset: options.Preset = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = None,
@@ -59,7 +60,7 @@ def batch(
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
-    by_default = format is None and viz_format is None and not occlusion
+    by_default = format is None and viz_format is None
     flow_suffix = None if format is None else find_suffix(format)
     settings = BatchSettings(
         flow_suffix,
@@ -78,7 +79,7 @@ def batch(
     part = options.read_shard(shard)
 
     began = time.monotonic()
-    chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess, polish)
+    chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess, polish, preset)
     estimator = chosen.build()
     described = estimator.settings
     engine = partial(run_here, estimator=estimator)

@@ -40,6 +40,9 @@ def render(
             "more than flow files. For one flow its first frame will do, except for warp.",
         ),
     ] = None,
+    start: options.Start = None,
+    end: options.End = None,
+    stride: options.Stride = 1,
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
@@ -53,6 +56,7 @@ def render(
     from flowcli.errors import InputError, UsageError
     from flowcli.io.flow import read_flow
     from flowcli.io.flow.listing import list_flows, name_results
+    from flowcli.io.frames import Selection
     from flowcli.io.sinks import open_picture_sink
     from flowcli.jobs.shots import Shots
     from flowcli.viz.scale import check_scale, choose_common_scale
@@ -65,7 +69,10 @@ def render(
         raise UsageError(f"the style {style} is drawn on frames, got none; name them with --frames")
     if scale is not None:
         check_scale(scale)
-    shots = Shots(frames or [], len(paths), options.read_fps(fps))
+    selection = options.read_selection(start, end, stride)
+    if not frames and selection != Selection():
+        raise UsageError("--start, --end and --stride choose among the frames; name those with --frames")
+    shots = Shots(frames or [], len(paths), options.read_fps(fps), selection)
     destination.check(names, overwrite=overwrite)
     if scale is None:
         step = -(-len(paths) // SCALE_SAMPLES)

@@ -80,7 +80,8 @@ def plan_outputs(
         UsageError: an unknown suffix or format, or a format for something that is no folder.
         InputError: a format whose Python module is not installed.
     """
-    if flow is None and pictures is None and occlusion is None:
+    # Masks alone may be wanted; a backward flow is wanted as flow or picture.
+    if flow is None and pictures is None and (occlusion is None or backward):
         if source.is_pair:
             flow, pictures = f"{source.stem}.flo", f"{source.stem}.flow.png"
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flowcli.errors import InputError
 from flowcli.flow import Frame
+from flowcli.io.frames import Selection
 from flowcli.io.image import IMAGE_SUFFIXES, read_image
 from flowcli.io.sources import DEFAULT_FPS, FrameSource, open_source
 
@@ -38,7 +39,9 @@ class Shots:
         aspect: width of a pixel over its height when shown.
     """
 
-    def __init__(self, inputs: Sequence[str], count: int, fps: Fraction | None) -> None:
+    def __init__(
+        self, inputs: Sequence[str], count: int, fps: Fraction | None, selection: Selection | None = None
+    ) -> None:
         """Open the frames.
 
         Args:
@@ -46,6 +49,7 @@ class Shots:
                 that the flow was estimated from: one more than `count`. For a single flow the first frame will do.
             count: number of flow files.
             fps: shots per second; a video knows its own, and the default is 25.
+            selection: which of the frames; None for all.
 
         Raises:
             InputError: nothing there, or another number of frames.
@@ -58,7 +62,7 @@ class Shots:
         if len(inputs) == count == 1 and _is_image(inputs[0]):
             self._image = read_image(inputs[0])
         elif inputs:
-            self._source = open_source(inputs, fps=fps)
+            self._source = open_source(inputs, selection=selection, fps=fps)
             self.fps, self.aspect = self._source.fps, self._source.aspect
             if self._source.count is not None and self._source.count != count:
                 raise self._wrong_number(f"found {self._source.count + 1}")
@@ -78,7 +82,10 @@ class Shots:
 
     def _wrong_number(self, found: str) -> InputError:
         plural = "s" if self._count > 1 else ""
-        return InputError(f"expected {self._count + 1} frames for {self._count} flow file{plural}, {found}")
+        return InputError(
+            f"expected {self._count + 1} frames for {self._count} flow file{plural}, {found}; "
+            "--start, --end and --stride choose those that the flow was estimated from"
+        )
 
 
 def _is_image(text: str) -> bool:

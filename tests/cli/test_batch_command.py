@@ -80,6 +80,14 @@ def test_a_pair_of_a_list_gets_flow_and_picture():
     assert run("pairs.csv", "-o", "out").stdout.split() == ["out/first.flo", "out/first.flow.png"]
 
 
+def test_masks_come_beside_the_default_output(clips):
+    Path("in/two.mkv").unlink()
+    result = run("in", "-o", "out", "--occlusion", "--backward")
+    expected = ["out/one.flow.mp4", "out/one.flow.backward.mp4", "out/one.occlusion.mp4"]
+    assert result.stdout.split() == expected
+    assert {path.as_posix() for path in Path("out").glob("*.*")} >= set(expected)
+
+
 def test_bad_inputs_are_listed_at_the_end(clips):
     Path("in/bad.mp4").write_text("no video")
     result = run("in", "-o", "out")

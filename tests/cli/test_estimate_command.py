@@ -116,6 +116,12 @@ def test_occlusion_alone_writes_only_the_mask(images):
     assert {p.name for p in Path().iterdir()} == {"a.png", "b.png", "hidden.png"}
 
 
+def test_backward_flow_is_never_dropped_for_the_mask(images):
+    result = run(*images, "--backward", "--occlusion", "hidden.png")
+    flow = ["a.flo", "a.flow.png", "a.backward.flo", "a.flow.backward.png"]
+    assert result.stdout.split() == [*flow, "hidden.png"]
+
+
 def test_existing_output_is_kept_unless_overwrite_is_said(images):
     Path("out.flo").write_bytes(b"precious")
     assert "out.flo: already exists; use --overwrite" in refusal(*images, "-o", "out.flo")

@@ -100,6 +100,15 @@ def test_a_video_has_every_picture_and_the_rate():
     assert [round(float(picture[:, :40].mean()), -1) for picture in pictures] == [20, 60, 100]
 
 
+def test_the_frames_are_chosen_as_they_were_for_the_estimate():
+    for number in range(4, 8):
+        write_image(f"frames/f{number}.png", np.full((32, 48, 3), 20 * number + 20, np.uint8))
+    chosen = ["--start", "1", "--end", "8", "--stride", "2", "--scale", "9", "--style", "side-by-side"]
+    assert run("flows", "-o", "pictures/", "--frames", "frames", *chosen).exit_code == 0
+    for number, value in enumerate((60, 140, 120)):
+        assert (read_image(f"pictures/f{number}.png")[:, :48] == value).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -111,6 +120,7 @@ def test_a_video_has_every_picture_and_the_rate():
         (["flows/f0.flo", "--style", "overlay"], "name them with --frames"),
         (["flows", "-o", "out.mp4", "--style", "overlay", "--frames", "frames/f0.png"], "single image"),
         (["flows/f0.flo", "--style", "overlay", "--frames", "frames"], "expected 2 frames for 1 flow file"),
+        (["flows/f0.flo", "--start", "1"], "name those with --frames"),
         (["flows/f0.flo", "--scale", "0"], "scale in pixels greater than 0"),
         (["flows/f0.flo", "-o", "missing/out.png"], "does not exist"),
     ],

@@ -60,7 +60,7 @@ class Stream:
 
 
 def test_frames_that_end_early_are_an_error(monkeypatch):
-    monkeypatch.setattr("flowcli.jobs.shots.open_source", lambda inputs, fps: Stream())
+    monkeypatch.setattr("flowcli.jobs.shots.open_source", lambda inputs, fps, selection: Stream())
     shots = iter(Shots(["clip.mp4"], 3, None))
     assert next(shots).frame.shape == (5, 6, 3)
     with pytest.raises(InputError, match="expected 4 frames for 3 flow files, they ended after 2"):
