@@ -19,6 +19,7 @@ def demo(
     model: options.Model = "compact",
     guess: options.Guess = "auto",
     polish: options.Polish = None,
+    preset: options.Preset = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = None,
@@ -56,7 +57,9 @@ def demo(
     from flowcli.training.scene import make_scene
     from flowcli.viz import choose_scale, render
 
-    estimator = Estimator(model, device=device, precision=precision, threads=threads, guess=guess, polish=polish)
+    estimator = Estimator(
+        model, device=device, precision=precision, threads=threads, guess=guess, polish=polish, preset=preset
+    )
     scene = make_scene(frame_size, seed)
     began = time.monotonic()
     estimate = estimator.flow(scene.frame1, scene.frame2)

@@ -26,6 +26,7 @@ def estimate(
     model: options.Model = "compact",
     guess: options.Guess = "auto",
     polish: options.Polish = None,
+    preset: options.Preset = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = None,
@@ -80,6 +81,7 @@ def estimate(
         threads=threads,
         guess=guess,
         polish=polish,
+        preset=preset,
     )
     colors = choose_sequence_scale(source) if scale is None and plan.pictures is not None else SequenceScale(scale)
     writer = OutputWriter(plan, source, look, colors, describe(model, look, colors), overwrite=overwrite)

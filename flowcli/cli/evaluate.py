@@ -74,6 +74,7 @@ def evaluate(
     ] = None,
     guess: options.Guess = "auto",
     polish: options.Polish = None,
+    preset: options.Preset = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = None,
@@ -109,6 +110,7 @@ def evaluate(
             threads=threads,
             guess=guess,
             polish=polish,
+            preset=preset,
         )
         for name in dict.fromkeys([*(model or ["compact"]), "zero"])
     }

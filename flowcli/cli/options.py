@@ -186,6 +186,15 @@ Guess = Annotated[
         "OpenCV's DIS where that explains the frames better.",
     ),
 ]
+Preset = Annotated[
+    Literal["fast", "balanced", "best"] | None,
+    typer.Option(
+        "--preset",
+        rich_help_panel=MODEL,
+        show_default="balanced",
+        help="Work done per pair (compact only): error against time.",
+    ),
+]
 Polish = Annotated[
     bool | None,
     typer.Option(

@@ -6,7 +6,10 @@ occluded pixel does not outweigh its surroundings, and averaged over a window, d
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -78,7 +81,21 @@ def inconsistent(forward: Tensor, backward: Tensor, tolerance: float = BETA) -> 
 
 
 def box_mean(values: Tensor, window: int) -> Tensor:
-    """Mean over a `window` x `window` box inside the frame, separably; `(B, C, H, W)`."""
+    """Mean over a `window` x `window` box inside the frame; float32 `(B, C, H, W)`."""
+    if values.device.type == "cpu":
+        # Running sums: the time does not depend on the window, where torch's pooling adds up every pixel.
+        planes = values.flatten(0, 1).numpy()
+        options = {"normalize": False, "borderType": cv2.BORDER_CONSTANT}
+        sums = np.stack([cv2.boxFilter(plane, -1, (window, window), **options) for plane in planes])
+        rows, columns = (_inside(side, window) for side in values.shape[2:])
+        return torch.from_numpy(sums / (rows[:, None] * columns)).view_as(values)
     radius = window // 2
     across = F.avg_pool2d(values, (1, window), 1, (0, radius), count_include_pad=False)
     return F.avg_pool2d(across, (window, 1), 1, (radius, 0), count_include_pad=False)
+
+
+def _inside(side: int, window: int) -> NDArray[np.float32]:
+    """How many pixels of a window around each position lie inside an axis."""
+    position, radius = np.arange(side), window // 2
+    count = np.minimum(position + radius, side - 1) - np.maximum(position - radius, 0) + 1
+    return count.astype(np.float32)

@@ -38,6 +38,7 @@ class Estimator:
         threads: CPU threads; None: torch's choice. Set for the whole process.
         guess: "none", "dis" or "auto" (the model's own choice): the first guess of the coarse-to-fine estimate.
         polish: a last variational polish; None: the model's own choice.
+        preset: "fast", "balanced" (the default) or "best": how much work a coarse-to-fine model does.
 
     Raises:
         WeightsError: if the checkpoint is absent, damaged or of another network.
@@ -57,6 +58,7 @@ class Estimator:
         threads: int | None = None,
         guess: str = "auto",
         polish: bool | None = None,
+        preset: str | None = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
@@ -76,6 +78,7 @@ class Estimator:
                 overlap=overlap,
                 guess=guess,
                 polish=polish,
+                preset=preset,
             )
             if network.device.type == "cuda":
                 self._pairs_at_once = 4

@@ -45,10 +45,8 @@ def fill_flow(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> NDArray[np
     filled = uv.copy()
     for first in range(0, len(rows), 2**20):  # a band of pixels at a time keeps the temporaries small
         y, x = rows[first : first + 2**20], columns[first : first + 2**20]
-        terms = [_sample(plane, (y + 0.5) / CELL - 0.5, (x + 0.5) / CELL - 0.5) for plane in model]
-        for component in range(2):
-            constant, along_x, along_y = terms[3 * component : 3 * component + 3]
-            filled[y, x, component] = constant + along_x * x + along_y * y
+        terms = _sample(model, (y + 0.5) / CELL - 0.5, (x + 0.5) / CELL - 0.5)
+        filled[y, x] = (terms[0::3] + terms[1::3] * x + terms[2::3] * y).T
     return filled
 
 
@@ -61,64 +59,77 @@ def fill_flows(flow: Tensor, trusted: Tensor) -> Tensor:
     return torch.stack([torch.from_numpy(uv).permute(2, 0, 1) for uv in filled]).contiguous().to(flow.device)
 
 
-def _sums(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> list[Array]:
+def _sums(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> Array:
     """Means over each cell of w, wx, wy, wxx, wxy, wyy, then wu, wxu, wyu, then the same of v, w being 1 or 0."""
     height, width = trusted.shape
-    padding = ((0, -height % CELL), (0, -width % CELL))
-    weight = np.pad(trusted.astype(np.float64), padding)
-    x = np.arange(weight.shape[1], dtype=np.float64)
-    y = np.arange(weight.shape[0], dtype=np.float64)[:, None]
-    u, v = (np.pad(np.where(trusted, uv[..., c], 0).astype(np.float64), padding) for c in (0, 1))
-    planes = [weight, weight * x, weight * y, weight * (x * x), weight * (x * y), weight * (y * y)]
-    for value in (u, v):
-        planes += [value, value * x, value * y]
-    return [_halve(_halve(plane)) for plane in planes]
+    x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)[:, None]
+    sums = np.empty((12, -(-height // CELL), -(-width // CELL)))
+    weight = trusted.astype(np.float64)
+    for index, factor in enumerate((1.0, x, y, x * x, x * y, y * y)):
+        sums[index] = _cells(weight * factor)
+    for component in range(2):
+        value = np.where(trusted, uv[..., component], 0.0)
+        for index, factor in enumerate((1.0, x, y)):
+            sums[6 + 3 * component + index] = _cells(value * factor)
+    return sums
 
 
-def _halve(plane: Array) -> Array:
-    """Average 2x2 neighbours; an odd row or column counts with zeros beside it."""
-    plane = np.pad(plane, ((0, plane.shape[0] % 2), (0, plane.shape[1] % 2)))
-    return (plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2]) / 4
+def _cells(plane: Array) -> Array:
+    """Average the pixels of each cell; what is missing of the last ones counts as zeros."""
+    below, right = -plane.shape[0] % CELL, -plane.shape[1] % CELL
+    padded = cv2.copyMakeBorder(plane, 0, below, 0, right, cv2.BORDER_CONSTANT, value=0.0)
+    size = (padded.shape[1] // CELL, padded.shape[0] // CELL)
+    return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), np.float64)
 
 
-def _fit(sums: list[Array], cell: float = CELL) -> list[Array]:
-    """Solve this level and all coarser ones; six planes: constant, d/dx and d/dy of u, then of v."""
-    windowed = [cv2.GaussianBlur(plane, (5, 5), 1.2, borderType=cv2.BORDER_CONSTANT) for plane in sums]
+def _halve(planes: Array) -> Array:
+    """Average 2x2 neighbours of `(N, rows, columns)`; an odd row or column counts with zeros beside it."""
+    below, right = planes.shape[1] % 2, planes.shape[2] % 2
+    if below or right:
+        planes = np.pad(planes, ((0, 0), (0, below), (0, right)))
+    columns = planes[:, :, ::2] + planes[:, :, 1::2]
+    return (columns[:, ::2] + columns[:, 1::2]) / 4
+
+
+def _fit(sums: Array, cell: float = CELL) -> Array:
+    """Solve this level and all coarser ones: `(6, rows, columns)`: constant, d/dx and d/dy of u, then of v."""
+    rows, columns = sums.shape[1:]
+    windowed = np.stack([cv2.GaussianBlur(plane, (5, 5), 1.2, borderType=cv2.BORDER_CONSTANT) for plane in sums])
     weight = windowed[0]
-    coarser = [np.zeros_like(weight)] * 6
-    if max(weight.shape) > 2:
-        rows = (np.arange(weight.shape[0]) + 0.5) / 2 - 0.5
-        columns = (np.arange(weight.shape[1]) + 0.5) / 2 - 0.5
-        grid_y, grid_x = np.meshgrid(rows, columns, indexing="ij")
-        coarser = [_sample(plane, grid_y, grid_x) for plane in _fit([_halve(plane) for plane in sums], cell * 2)]
-    known = np.maximum(weight, 1e-9)
-    mean_x, mean_y = windowed[1] / known, windowed[2] / known
+    coarsest = max(rows, columns) <= 2
+    if coarsest:
+        coarser = np.zeros((6, rows, columns))
+    else:
+        y, x = np.meshgrid(np.arange(rows) / 2 - 0.25, np.arange(columns) / 2 - 0.25, indexing="ij")
+        coarser = _sample(_fit(_halve(sums), cell * 2), y, x)
+    windowed[1:] /= np.maximum(weight, 1e-9)
+    mean_x, mean_y = windowed[1], windowed[2]
     ridge = RIDGE * cell * cell
-    xx = windowed[3] / known - mean_x**2 + ridge
-    xy = windowed[4] / known - mean_x * mean_y
-    yy = windowed[5] / known - mean_y**2 + ridge
+    xx = windowed[3] - mean_x**2 + ridge
+    xy = windowed[4] - mean_x * mean_y
+    yy = windowed[5] - mean_y**2 + ridge
     determinant = np.maximum(xx * yy - xy**2, 1e-9)
-    believed = np.minimum(weight / ENOUGH, 1) if max(weight.shape) > 2 else 1.0
-    model: list[Array] = []
-    for first, above in ((6, coarser[:3]), (9, coarser[3:])):
-        mean, value_x, value_y = (plane / known for plane in windowed[first : first + 3])
+    model = np.empty((6, rows, columns))
+    for first in (0, 3):
+        mean, value_x, value_y = windowed[6 + first : 9 + first]
         # The gradient is pulled towards the coarser level's, which more pixels speak for.
-        with_x = value_x - mean * mean_x + ridge * above[1]
-        with_y = value_y - mean * mean_y + ridge * above[2]
+        with_x = value_x - mean * mean_x + ridge * coarser[first + 1]
+        with_y = value_y - mean * mean_y + ridge * coarser[first + 2]
         along_x = (with_x * yy - with_y * xy) / determinant
         along_y = (with_y * xx - with_x * xy) / determinant
-        own = (mean - along_x * mean_x - along_y * mean_y, along_x, along_y)
-        model += [believed * fine + (1 - believed) * coarse for fine, coarse in zip(own, above, strict=True)]
+        model[first : first + 3] = mean - along_x * mean_x - along_y * mean_y, along_x, along_y
+    if not coarsest:
+        model = coarser + np.minimum(weight / ENOUGH, 1) * (model - coarser)
     return model
 
 
-def _sample(plane: Array, y: Array, x: Array) -> Array:
-    """Interpolate bilinearly at positions in cells; the border is extended outwards."""
-    height, width = plane.shape
+def _sample(planes: Array, y: Array, x: Array) -> Array:
+    """Interpolate `(N, rows, columns)` bilinearly at positions in cells; the border is extended outwards."""
+    height, width = planes.shape[1:]
     y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
     top, left = np.minimum(y.astype(np.intp), max(height - 2, 0)), np.minimum(x.astype(np.intp), max(width - 2, 0))
     below, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
     fy, fx = y - top, x - left
-    upper = plane[top, left] * (1 - fx) + plane[top, right] * fx
-    lower = plane[below, left] * (1 - fx) + plane[below, right] * fx
+    upper = planes[:, top, left] * (1 - fx) + planes[:, top, right] * fx
+    lower = planes[:, below, left] * (1 - fx) + planes[:, below, right] * fx
     return upper * (1 - fy) + lower * fy

@@ -14,7 +14,8 @@ from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
 from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
 from flowcli.estimator.polish import polish_flow
-from flowcli.estimator.pyramid import Directions, PyramidSettings, estimate_coarse_to_fine
+from flowcli.estimator.presets import DEFAULT_PRESET, Preset, find_preset
+from flowcli.estimator.pyramid import Directions, estimate_coarse_to_fine
 from flowcli.estimator.tiled import TiledNetwork
 from flowcli.estimator.workers import Workers
 from flowcli.flow import FlowField, Frame
@@ -40,6 +41,7 @@ class NetworkFlow:
         overlap: int | None = None,
         guess: str = "auto",
         polish: bool | None = None,
+        preset: str | None = None,
     ) -> None:
         if guess not in ("auto", "none", "dis"):
             raise InputError(f"expected a first guess auto, none or dis, got {guess!r}")
@@ -52,7 +54,11 @@ class NetworkFlow:
             raise InputError(f"expected --guess none with {model}: it estimates whole motions, not coarse to fine")
         self.guess = (DEFAULT_GUESS if config.residual else "none") if guess == "auto" else guess
         self.polish = config.residual if polish is None else polish
-        self.overlap = default_overlap(config) if overlap is None else overlap
+        if preset is not None and not config.residual:
+            raise InputError(f"expected no --preset with {model}: it estimates whole motions, not coarse to fine")
+        self.preset = (preset or DEFAULT_PRESET) if config.residual else None
+        work = find_preset(self.preset or DEFAULT_PRESET)
+        self.overlap = default_overlap(config, work) if overlap is None else overlap
         if not 0 <= self.overlap < min(config.tile):
             raise InputError(f"expected an overlap from 0 to {min(config.tile) - 1} pixels, got {overlap}")
         workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
@@ -69,7 +75,7 @@ class NetworkFlow:
             cap=self.overlap if config.residual else None,
             workers=workers,
         )
-        self.pyramid = PyramidSettings()
+        self.pyramid = work.pyramid
         self.name = str(model)
         self.settings: dict[str, object] = {
             "model": self.name,
@@ -80,6 +86,7 @@ class NetworkFlow:
             "overlap": self.overlap,
             "guess": self.guess,
             "polish": self.polish,
+            "preset": self.preset,
         }
 
     def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
@@ -105,6 +112,6 @@ class NetworkFlow:
         return stacked.contiguous().to(self.device)
 
 
-def default_overlap(config: ModelConfig) -> int:
-    """Overlap of tiles in pixels: 20 as published; a quarter of a residual network's smaller tile."""
-    return min(config.tile) // 4 if config.residual else min(20, min(config.tile) // 2)
+def default_overlap(config: ModelConfig, preset: Preset) -> int:
+    """Overlap of tiles in pixels: 20 as published, for a residual network the preset's; at most half a tile."""
+    return min(preset.overlap if config.residual else 20, min(config.tile) // 2)

@@ -55,7 +55,9 @@ class PyramidSettings:
         smallest: shortest side of the coarsest level in pixels.
         matched: the level whose shorter side is nearest to this is matched exhaustively.
         both: share of the full size up to which both directions are estimated.
-        passes: network passes per level.
+        finest: share of the full size beyond which the network is not asked any more; its flow is enlarged from there.
+        passes: network passes per level, as long as both directions are estimated.
+        fine_passes: network passes per level after that.
         window: side of the gate's window in pixels.
         tolerance: an update is kept where the local error grows by at most 2 % and this much.
         choice_window: side of the window in which two estimates are compared.
@@ -67,7 +69,9 @@ class PyramidSettings:
     smallest: int = 24
     matched: int = 60
     both: float = 0.5
+    finest: float = 1.0
     passes: int = 2
+    fine_passes: int = 2
     window: int = 9
     tolerance: float = 0.001
     choice_window: int = 15
@@ -124,21 +128,24 @@ def estimate_coarse_to_fine(
     flow = torch.zeros(2 * batch, 2, *sizes[0], device=frame1.device)
     backward: Tensor | None = None
     for size in sizes:
+        if size > start and max(size) > settings.finest * max(full) + 1:
+            break
         level1, level2 = resize_frames(frame1, size), resize_frames(frame2, size)
         if backward is None and size > start and max(size) > settings.both * max(full) + 1:
             flow, backward = flow.split(batch)
         if backward is None:
             level1, level2 = torch.cat((level1, level2)), torch.cat((level2, level1))
-        flow = refine(level1, level2, resize_flow(flow, size), residual_of, settings)
+        passes = settings.passes if backward is None else settings.fine_passes
+        flow = refine(level1, level2, resize_flow(flow, size), residual_of, settings, passes)
         if size == start and min(size) >= SMALLEST_MATCHED:
             flow = _match(level1, level2, flow, residual_of, settings)
         if backward is None:
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
     if backward is None:
         flow, backward = flow.split(batch)
-    estimate = Directions(flow, resize_flow(backward, full))
+    estimate = Directions(resize_flow(flow, full), resize_flow(backward, full))
     if guess is None:
-        return fill_flows(flow, ~inconsistent(*estimate))
+        return fill_flows(estimate.forward, ~inconsistent(*estimate))
     return choose(frame1, frame2, guess, estimate, settings.choice_margin, settings.choice_window)
 
 
@@ -152,7 +159,7 @@ def _match(frame1: Tensor, frame2: Tensor, flow: Tensor, residual_of: Residual, 
     batch = len(flow) // 2
     matched = median_filter(torch.cat(match_frames(frame1[:batch], frame1[batch:])), 3)
     matched = fill_flows(matched, ~inconsistent(matched, _reversed(matched), MATCHED_TOLERANCE))
-    matched = refine(frame1, frame2, matched, residual_of, settings)
+    matched = refine(frame1, frame2, matched, residual_of, settings, settings.passes)
     # Both directions are in the batch, so the backward flow of each is the other half.
     one, other = (Directions(estimate, _reversed(estimate)) for estimate in (flow, matched))
     return choose(frame1, frame2, one, other, settings.start_margin, settings.choice_window)
@@ -190,13 +197,14 @@ def refine(
     flow: Tensor,
     residual_of: Callable[[Tensor, Tensor], Tensor],
     settings: PyramidSettings,
+    passes: int,
 ) -> Tensor:
-    """Improve the flow of one level by `settings.passes` passes of the network."""
+    """Improve the flow of one level by some passes of the network."""
     size = 5 if min(frame1.shape[2:]) >= 40 else 3
     described = describe(frame1)
     warped, inside = warp(frame2, flow, frame1)
     error = local_error(described, describe(warped), inside, settings.window)
-    for _ in range(settings.passes):
+    for _ in range(passes):
         update = median_filter(flow + residual_of(frame1, warped), size)
         warped_update, inside_update = warp(frame2, update, frame1)
         error_update = local_error(described, describe(warped_update), inside_update, settings.window)

@@ -51,6 +51,7 @@ class EstimatorOptions:
     threads: int | None = None
     guess: str = "auto"
     polish: bool | None = None
+    preset: str | None = None
 
     def build(self, threads: int | None = None) -> Estimator:
         """Return the estimator; `threads` is for when the options leave it open."""
@@ -66,6 +67,7 @@ class EstimatorOptions:
             threads=self.threads or threads,
             guess=self.guess,
             polish=self.polish,
+            preset=self.preset,
         )
 
 

@@ -1,0 +1,37 @@
+"""How much work the coarse-to-fine estimate does: error against time; weights/README.md has the measured curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowcli.errors import InputError
+from flowcli.estimator.pyramid import PyramidSettings
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of one choice.
+
+    Attributes:
+        pyramid: the levels.
+        overlap: overlap of tiles in pixels.
+    """
+
+    pyramid: PyramidSettings
+    overlap: int
+
+
+DEFAULT_PRESET = "balanced"
+PRESETS = {
+    # The network works up to a third of the size, and the polish does the rest.
+    "fast": Preset(PyramidSettings(finest=0.36, both=0.36, matched=45, passes=1, fine_passes=1), overlap=8),
+    "balanced": Preset(PyramidSettings(finest=0.71, both=0.36, fine_passes=1), overlap=8),
+    "best": Preset(PyramidSettings(), overlap=12),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """Return a preset by name; InputError for another name."""
+    if name not in PRESETS:
+        raise InputError(f"expected a preset of {', '.join(PRESETS)}, got {name!r}")
+    return PRESETS[name]
