@@ -59,20 +59,21 @@ def local_error(
     return box_mean(difference, window)
 
 
-def inconsistent(forward: Tensor, backward: Tensor, tolerance: float = BETA) -> Tensor:
+def inconsistent(forward: Tensor, backward: Tensor, tolerance: float = BETA, top: int = 0) -> Tensor:
     """Say where two directions do not agree, or the flow leaves frame 2: the check of `consistency.py`, on tensors.
 
     Args:
-        forward: `(B, 2, H, W)` in pixels.
-        backward: the flow of frame 2, the same shape.
+        forward: `(B, 2, H, W)` in pixels, or some rows of it.
+        backward: the flow of frame 2, `(B, 2, H2, W)`.
         tolerance: squared pixels.
+        top: the first of those rows.
 
     Returns:
         bool `(B, 1, H, W)`.
     """
-    height, width = forward.shape[2:]
-    grid = pixel_grid(height, width, forward.device)
-    x, y = grid[:, 0] + forward[:, 0], grid[:, 1] + forward[:, 1]
+    height, width = backward.shape[2:]
+    grid = pixel_grid(forward.shape[2], width, forward.device)
+    x, y = grid[:, 0] + forward[:, 0], grid[:, 1] + top + forward[:, 1]
     back = sample(backward, x, y)
     square = (forward + back).square_().sum(dim=1)
     bound = ALPHA * (forward.square().sum(dim=1) + back.square_().sum(dim=1)) + tolerance

@@ -38,6 +38,9 @@ MATCHED_TOLERANCE = 1.0
 LEAVES = 0.15
 """What a pixel whose flow leaves the frame counts in a comparison, where a perfect match counts 0 and the worst 1.5."""
 
+BAND_PIXELS = 2**19
+"""Pixels compared at once."""
+
 
 class Directions(NamedTuple):
     """Flow of a batch both ways, float32 `(B, 2, H, W)` in pixels each."""
@@ -179,16 +182,27 @@ def choose(frame1: Tensor, frame2: Tensor, flow: Directions, rival: Directions, 
     Returns:
         The forward flow, float32 `(B, 2, H, W)`.
     """
-    described = describe(frame1)
-    errors, trusted = [], []
-    for estimate in (flow, rival):
-        warped, inside = warp(frame2, estimate.forward, frame1)
-        doubtful = inconsistent(*estimate)
-        errors.append(local_error(described, describe(warped), inside, window, LEAVES, doubtful))
-        trusted.append(~doubtful)
-    better = errors[1] < errors[0] * margin
-    chosen = torch.where(better, rival.forward, flow.forward)
-    return fill_flows(chosen, torch.where(better, trusted[1], trusted[0]))
+    height, width = frame1.shape[2:]
+    chosen, trusted = torch.empty_like(flow.forward), frame1.new_empty(len(frame1), 1, height, width, dtype=torch.bool)
+    # In bands of rows: what is compared takes some twenty times the memory of a frame.
+    rows, halo = max(window, BAND_PIXELS // (width * len(frame1))), window // 2 + 1
+    for top in range(0, height, rows):
+        first, last = max(0, top - halo), min(height, top + rows + halo)
+        band = frame1[:, :, first:last]
+        described = describe(band)
+        options = []
+        for estimate in (flow, rival):
+            forward = estimate.forward[:, :, first:last]
+            warped, inside = warp(frame2, forward, band, (first, 0))
+            doubtful = inconsistent(forward, estimate.backward, top=first)
+            error = local_error(described, describe(warped), inside, window, LEAVES, doubtful)
+            options.append((error, forward, ~doubtful))
+        better = options[1][0] < options[0][0] * margin
+        inner = slice(top - first, min(rows, height - top) + top - first)
+        for whole, part in ((chosen, 1), (trusted, 2)):
+            mixed = torch.where(better, options[1][part], options[0][part])
+            whole[:, :, top : top + rows] = mixed[:, :, inner]
+    return fill_flows(chosen, trusted)
 
 
 def refine(

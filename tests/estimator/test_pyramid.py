@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from itertools import pairwise, permutations
 
+import pytest
 import torch
 from torch import Tensor
 
+from flowcli.estimator import pyramid
 from flowcli.estimator.evidence import describe, local_error
 from flowcli.estimator.pyramid import (
     Directions,
@@ -146,3 +148,13 @@ def test_where_neither_flow_is_confirmed_the_surroundings_go_on() -> None:
     spoiled[..., 40:50, 50:60] = -9  # the backward flow does not lead back from there
     chosen = choose(frame1, frame2, Directions(spoiled, -flow), Directions(spoiled, -flow), margin=0.8, window=15)
     assert (chosen - flow)[..., :105].norm(dim=1).amax() < 0.1
+
+
+def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(9)
+    frame1, frame2 = textured_frame(64, 48), torch.roll(textured_frame(64, 48), 2, dims=3)
+    flows = [torch.randn(1, 2, 64, 48, generator=generator) * 2 for _ in range(4)]
+    pairs = Directions(flows[0], -flows[0]), Directions(flows[2], flows[3])
+    whole = choose(frame1, frame2, *pairs, margin=0.9, window=15)
+    monkeypatch.setattr(pyramid, "BAND_PIXELS", 48 * 7)
+    torch.testing.assert_close(choose(frame1, frame2, *pairs, margin=0.9, window=15), whole, rtol=0, atol=1e-5)
