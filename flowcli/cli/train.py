@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowcli.cli import options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from flowcli.training.config import TrainingConfig
 
 
 def train(
@@ -51,68 +58,107 @@ def train(
     """Train the compact network on synthetic frame pairs; interrupt at any time and continue with --resume.
 
     Writes DIR/state.pt, log.jsonl, curve.png and, after every save, weights.safetensors for --model.
+
+    Started by torchrun, several processes train one network, each on its own GPU or its share of the CPU's threads.
     """
+    import os
     import signal
     import time
-    from dataclasses import replace
 
     from flowcli.cli.console import message, print_json, print_result
-    from flowcli.io.frames import list_images
+    from flowcli.training.distributed import Launch, join
+
+    with _one_voice(), join(Launch.from_environment(os.environ)) as processes:
+        first = processes.rank == 0
+        with processes.together():
+            settings, tensors = _read_settings(config, steps, seed, None if resume else weights)
+        if show_config:
+            if first:
+                print_json(settings.to_dict())
+            return
+
+        from flowcli.io.frames import list_images
+        from flowcli.io.image import read_image
+        from flowcli.training.results import prepare_folder
+
+        with processes.together():
+            if first:
+                prepare_folder(output, resume=resume)
+            images = [read_image(path) for path in list_images(photos)] if photos else []
+
+        import torch
+
+        from flowcli.estimator.device import choose_device
+        from flowcli.jobs.local import count_cores
+        from flowcli.training.loop import train as run_training
+
+        with processes.together():
+            chosen = processes.device(choose_device(device))
+        processes.require_equal({**settings.to_dict(), "device": chosen.type})
+        if threads is None and chosen.type == "cpu" and processes.launch.local_count > 1:
+            threads = max(1, count_cores() // processes.launch.local_count)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+        stopping = False
+
+        def on_interrupt(number: int, frame: object) -> None:
+            nonlocal stopping
+            stopping = True
+            if first:
+                message("flowcli: stopping after this step; continue with --resume")
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C ends it at once
+
+        signal.signal(signal.SIGINT, on_interrupt)
+        deadline = None if minutes is None else time.monotonic() + 60 * minutes
+
+        def report(row: dict[str, float]) -> None:
+            message(
+                f"step {row['step']:.0f} of {settings.steps}  loss {row['loss']:.4f}  "
+                f"error / motion {row['ratio']:.4f}  {row['seconds_per_step']:.2f} s a step"
+            )
+
+        results = run_training(
+            settings,
+            output,
+            images,
+            chosen,
+            resume=resume,
+            weights=tensors,
+            report=report,
+            stop=lambda: stopping or (deadline is not None and time.monotonic() > deadline),
+            processes=processes,
+        )
+    for path in results:
+        print_result(str(path))
+
+
+@contextmanager
+def _one_voice() -> Iterator[None]:
+    """Exit with 1, in silence, when another process has failed: it says why."""
+    from flowcli.training.distributed import PeerError
+
+    try:
+        yield
+    except PeerError:
+        raise typer.Exit(1) from None
+
+
+def _read_settings(
+    config: Path | None, steps: int | None, seed: int | None, weights: str | None
+) -> tuple[TrainingConfig, Mapping[str, Tensor] | None]:
+    """Return the run's settings, and the tensors of the weights to start from."""
+    from dataclasses import replace
+
     from flowcli.training.config import TrainingConfig, read_toml
 
     settings = TrainingConfig.from_dict(read_toml(config)) if config else TrainingConfig()
     overrides = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
     settings = replace(settings, **overrides)
-    tensors = None
-    if weights is not None and not resume:
-        from flowcli.checkpoints import load_checkpoint
+    if weights is None:
+        return settings, None
 
-        checkpoint = load_checkpoint(weights)
-        settings, tensors = replace(settings, model=checkpoint.config), checkpoint.tensors
-    if show_config:
-        print_json(settings.to_dict())
-        return
+    from flowcli.checkpoints import load_checkpoint
 
-    from flowcli.io.image import read_image
-    from flowcli.training.results import prepare_folder
-
-    prepare_folder(output, resume=resume)
-    images = [read_image(path) for path in list_images(photos)] if photos else []
-
-    import torch
-
-    from flowcli.estimator.device import choose_device
-    from flowcli.training.loop import train as run_training
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    stopping = False
-
-    def on_interrupt(number: int, frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-        message("flowcli: stopping after this step; continue with --resume")
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C ends it at once
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    deadline = None if minutes is None else time.monotonic() + 60 * minutes
-
-    def report(row: dict[str, float]) -> None:
-        message(
-            f"step {row['step']:.0f} of {settings.steps}  loss {row['loss']:.4f}  "
-            f"error / motion {row['ratio']:.4f}  {row['seconds_per_step']:.2f} s a step"
-        )
-
-    results = run_training(
-        settings,
-        output,
-        images,
-        choose_device(device),
-        resume=resume,
-        weights=tensors,
-        report=report,
-        stop=lambda: stopping or (deadline is not None and time.monotonic() > deadline),
-    )
-    for path in results:
-        print_result(str(path))
+    checkpoint = load_checkpoint(weights)
+    return replace(settings, model=checkpoint.config), checkpoint.tensors

@@ -22,8 +22,9 @@ class TrainingConfig:
     Attributes:
         model: the network.
         steps: optimiser steps of the whole run; the schedule ends there.
-        batch: frame pairs per step.
-        seed: fixes textures, pairs, initial weights and so the result (on one device type and thread count).
+        batch: frame pairs per step and process; the learning rates are not adapted to the number of processes.
+        seed: fixes textures, pairs, initial weights and so the result (on one device type, number of threads and of
+            processes).
         muon_rate: learning rate of the orthogonalised updates of the hidden matrices.
         adam_rate: learning rate of AdamW on everything else.
         warmup: steps in which the rates rise from zero.

@@ -1,7 +1,8 @@
 """The training loop: resumable at any saved step, and the same from the same seed.
 
-All randomness of a step comes from a generator seeded by (seed, step), so a state needs no generator and a resumed run
-follows the same curve as one that was never stopped.
+All randomness of a step comes from a generator seeded by (seed, step, rank of the process), so a state needs no
+generator and a resumed run follows the same curve as one that was never stopped. Several processes train one network
+(see distributed.py); a run may be resumed with another number of them, and a single process is process 0.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from torch.nn import functional as F
 from flowcli.flow import Frame
 from flowcli.model.perceiver import PerceiverFlow
 from flowcli.training.config import TrainingConfig
+from flowcli.training.distributed import Processes
 from flowcli.training.initialise import initialise
 from flowcli.training.muon import Muon
 from flowcli.training.residual import ResidualTask, disturb, make_task, residual_loss
 from flowcli.training.results import append_log, write_results
-from flowcli.training.state import TrainingState, load_state, save_state
+from flowcli.training.state import TrainingState, load_state, save_state, share_state
 from flowcli.training.synthetic import SyntheticPairs, make_pairs
 from flowcli.training.textures import make_texture_bank
 
@@ -36,16 +38,17 @@ DECODE_STRIDE = 2
 Report = Callable[[dict[str, float]], None]
 
 
-def step_generator(config: TrainingConfig, step: int, device: torch.device) -> Generator:
-    """Return the generator of one step; negative steps are free for other uses."""
-    return Generator(device).manual_seed((config.seed * 1_000_003 + step) % 2**63)
+def step_generator(config: TrainingConfig, step: int, device: torch.device, rank: int = 0) -> Generator:
+    """Return the generator of one step in one process; negative steps are free for other uses."""
+    # Multiples of 2^32 / golden ratio lie far apart in the 32 bits of a seed that a CPU generator looks at.
+    return Generator(device).manual_seed((config.seed * 1_000_003 + step + rank * 0x9E3779B9) % 2**63)
 
 
 class TrainingData:
-    """Makes the batches of a run from its seed; holds one texture bank at a time."""
+    """Makes the batches of one process of a run from its seed; holds one texture bank at a time."""
 
-    def __init__(self, config: TrainingConfig, photos: Sequence[Frame], device: torch.device) -> None:
-        self.config, self.photos, self.device = config, photos, device
+    def __init__(self, config: TrainingConfig, photos: Sequence[Frame], device: torch.device, rank: int = 0) -> None:
+        self.config, self.photos, self.device, self.rank = config, photos, device, rank
         self._bank_number = -1
         self._bank = torch.empty(0)
 
@@ -53,7 +56,7 @@ class TrainingData:
         """Return the textures that `step` uses, uint8 `(T, 3, S, S)`."""
         number = step // self.config.bank_steps
         if number != self._bank_number:
-            rng = np.random.default_rng((self.config.seed, number))
+            rng = np.random.default_rng((self.config.seed, number, self.rank))
             bank = make_texture_bank(rng, self.config.textures, self.photos, self.config.photo_share)
             self._bank, self._bank_number = torch.from_numpy(bank).to(self.device), number
         return self._bank
@@ -77,59 +80,81 @@ def train(
     weights: Mapping[str, Tensor] | None = None,
     report: Report | None = None,
     stop: Callable[[], bool] = lambda: False,
+    processes: Processes | None = None,
 ) -> list[Path]:
     """Train, keeping the state, the log and the results in `folder`.
 
     Args:
         config: the run.
-        folder: an existing folder.
+        folder: an existing folder; only process 0 looks at it.
         photos: uint8 RGB frames to cut textures from.
-        device: where the network and the data live.
+        device: where the network and the data of this process live.
         resume: go on from the state in the folder.
         weights: start from these, by parameter name, instead of fresh ones; not looked at when resuming.
-        report: called with the figures of every logged step.
-        stop: asked after every step; True saves the state and ends early.
+        report: called by process 0 with the figures of every logged step.
+        stop: asked after every step; True in any process saves the state and ends early.
+        processes: those that train together, this one among them; by default it is alone.
 
     Returns:
-        The files that hold the results: weights (the running average), log and curve.
+        The files that hold the results: weights (the running average), log and curve; none but in process 0.
     """
     device = torch.device(device)
-    data = TrainingData(config, photos, device)
-    model = PerceiverFlow(config.model).to(device)
-    if weights is not None and not resume:
-        model.load_state_dict(weights)
-    elif not resume:
-        generator = step_generator(config, -1, device)
-        initialise(model, generator, [make_task(generator, *data.batch(0, generator)) for _ in range(4)])
-    state = TrainingState(config, model, make_optimisers(model, config))
-    if resume:
-        load_state(folder / "state.pt", state)
-    validation = make_validation(config, data, device)
+    processes = processes or Processes()
+    first = processes.rank == 0
+    results: list[Path] = []
+    validation: list[ResidualTask] = []
+    with processes.together():
+        data = TrainingData(config, photos, device, processes.rank)
+        model = PerceiverFlow(config.model).to(device)
+        state = TrainingState(config, model, make_optimisers(model, config))
+        if first:
+            begin(state, data, folder if resume else None, weights)
+            validation = make_validation(config, data, device)
+            results = write_results(folder, state)
+    share_state(state, processes)
     model.train()
     losses: list[float] = []
-    started, first = time.monotonic(), state.step
-    results = write_results(folder, state)
+    started, steps_before = time.monotonic(), state.step
     while state.step < config.steps:
-        losses.append(train_step(state, data, device))
-        ended = state.step == config.steps or stop()
-        if ended or state.step % config.validate_every == 0:
-            row = {
-                "step": state.step,
-                "samples": state.step * config.batch,
-                "loss": sum(losses) / len(losses),
-                "ratio": validate(state.averaged, validation),
-                "seconds_per_step": (time.monotonic() - started) / (state.step - first),
-            }
+        losses.append(train_step(state, data, processes))
+        ended = processes.any(state.step == config.steps or stop())
+        logged = ended or state.step % config.validate_every == 0
+        saved = ended or state.step % config.save_every == 0
+        if not (logged or saved):
+            continue
+        with processes.together():
+            if first and logged:
+                row = {
+                    "step": state.step,
+                    "samples": state.samples,
+                    "loss": sum(losses) / len(losses),
+                    "ratio": validate(state.averaged, validation),
+                    "seconds_per_step": (time.monotonic() - started) / (state.step - steps_before),
+                }
+                append_log(folder, row)
+                if report is not None:
+                    report(row)
+            if first and saved:
+                save_state(folder / "state.pt", state)
+                results = write_results(folder, state)
+        if logged:
             losses.clear()
-            append_log(folder, row)
-            if report is not None:
-                report(row)
-        if ended or state.step % config.save_every == 0:
-            save_state(folder / "state.pt", state)
-            results = write_results(folder, state)
         if ended:
             break
     return results
+
+
+def begin(state: TrainingState, data: TrainingData, resumed: Path | None, weights: Mapping[str, Tensor] | None) -> None:
+    """Fill a new state: from the folder of a run to go on with, from given weights, or with fresh ones."""
+    if resumed is not None:
+        load_state(resumed / "state.pt", state)
+    elif weights is not None:
+        state.model.load_state_dict(weights)
+        state.averaged.load_state_dict(weights)
+    else:
+        generator = step_generator(state.config, -1, data.device)
+        initialise(state.model, generator, [make_task(generator, *data.batch(0, generator)) for _ in range(4)])
+        state.averaged.load_state_dict(state.model.state_dict())
 
 
 def make_optimisers(model: PerceiverFlow, config: TrainingConfig) -> list[torch.optim.Optimizer]:
@@ -152,16 +177,22 @@ def schedule(config: TrainingConfig, step: int) -> float:
     return min(1.0, rise, fall)
 
 
-def train_step(state: TrainingState, data: TrainingData, device: torch.device) -> float:
-    """Run one optimiser step; returns the loss of fresh pairs in pixels."""
-    config, model = state.config, state.model
-    generator = step_generator(config, state.step, device)
-    share = schedule(config, state.step)
-    for optimiser, rate in zip(state.optimisers, (config.muon_rate, config.adam_rate), strict=True):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * share
-        optimiser.zero_grad(set_to_none=True)
+def train_step(state: TrainingState, data: TrainingData, processes: Processes) -> float:
+    """Run one optimiser step; returns the loss of fresh pairs in pixels, mean over the processes."""
+    with processes.together():
+        generator = step_generator(state.config, state.step, data.device, processes.rank)
+        loss = backward(state, data, generator)
+    gradients = [parameter.grad for parameter in state.model.parameters() if parameter.grad is not None]
+    processes.average([loss, *gradients])
+    update(state)
+    state.samples += state.config.batch * processes.count
+    return float(loss)
 
+
+def backward(state: TrainingState, data: TrainingData, generator: Generator) -> Tensor:
+    """Leave the gradients of one batch in the network's parameters; returns the loss of fresh pairs in pixels."""
+    config, model = state.config, state.model
+    model.zero_grad(set_to_none=True)
     pairs, handed = data.batch(state.step, generator)
     task = make_task(generator, pairs, handed)
     again = int(config.batch * config.second_pass) if state.step >= config.widening // 2 else 0
@@ -177,12 +208,20 @@ def train_step(state: TrainingState, data: TrainingData, device: torch.device) -
         )
         second, *_ = _loss(model, make_task(generator, window, improved), generator)
         (second * config.second_pass).backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimiser in state.optimisers:
+    return loss.detach()
+
+
+def update(state: TrainingState) -> None:
+    """Move the weights along their gradients and the averaged weights after them."""
+    config = state.config
+    share = schedule(config, state.step)
+    torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
+    for optimiser, rate in zip(state.optimisers, (config.muon_rate, config.adam_rate), strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * share
         optimiser.step()
     state.step += 1
     state.average()
-    return float(loss.detach())
 
 
 def _loss(model: PerceiverFlow, task: ResidualTask, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -37,7 +37,7 @@ def write_results(folder: Path, state: TrainingState) -> list[Path]:
     config = state.config
     recipe = {
         "steps": str(state.step),
-        "samples": str(state.step * config.batch),
+        "samples": str(state.samples),
         "settings": json.dumps(config.to_dict()),
     }
     save_checkpoint(folder / WEIGHTS, config.model, state.averaged.state_dict(), recipe)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import copy
+import io
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from flowcli.errors import WeightsError
 from flowcli.model.perceiver import PerceiverFlow
 from flowcli.training.config import TrainingConfig
+from flowcli.training.distributed import Processes
 
 
 class TrainingState:
-    """Weights, their running average, optimiser momenta and the number of steps done."""
+    """Weights, their running average, optimiser momenta, the number of steps done and of frame pairs seen."""
 
     def __init__(
         self, config: TrainingConfig, model: PerceiverFlow, optimisers: list[torch.optim.Optimizer], step: int = 0
     ) -> None:
         self.config, self.model, self.optimisers, self.step = config, model, optimisers, step
+        self.samples = step * config.batch
         self.averaged = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -32,16 +36,7 @@ class TrainingState:
 def save_state(path: Path, state: TrainingState) -> None:
     """Write the state to `path`, whole or not at all."""
     temporary = path.with_suffix(".partial")
-    torch.save(
-        {
-            "step": state.step,
-            "config": state.config.to_dict(),
-            "model": state.model.state_dict(),
-            "averaged": state.averaged.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
-        },
-        temporary,
-    )
+    torch.save(_content(state), temporary)
     temporary.replace(path)
 
 
@@ -51,12 +46,41 @@ def load_state(path: Path, state: TrainingState) -> None:
         raise WeightsError(f"expected a training state at {path}, found none; start without --resume")
     saved = torch.load(path, map_location="cpu", weights_only=True)
     try:
-        state.model.load_state_dict(saved["model"])
-        state.averaged.load_state_dict(saved["averaged"])
+        _restore(saved, state)
     except RuntimeError:
         raise WeightsError(
             f"{path} holds the state of another network; resume with the settings it began with"
         ) from None
+
+
+def share_state(state: TrainingState, processes: Processes) -> None:
+    """Give every process the state of process 0, in place."""
+    if processes.count == 1:
+        return
+    buffer = io.BytesIO()
+    if processes.rank == 0:
+        torch.save(_content(state), buffer)
+    content = processes.broadcast(buffer.getvalue())
+    if processes.rank > 0:
+        _restore(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), state)
+
+
+def _content(state: TrainingState) -> dict[str, Any]:
+    return {
+        "step": state.step,
+        "samples": state.samples,
+        "config": state.config.to_dict(),
+        "model": state.model.state_dict(),
+        "averaged": state.averaged.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
+    }
+
+
+def _restore(saved: dict[str, Any], state: TrainingState) -> None:
+    state.model.load_state_dict(saved["model"])
+    state.averaged.load_state_dict(saved["averaged"])
     for optimiser, values in zip(state.optimisers, saved["optimisers"], strict=True):
         optimiser.load_state_dict(values)
     state.step = saved["step"]
+    # A state without the count was written by a single process.
+    state.samples = saved.get("samples", state.step * state.config.batch)
