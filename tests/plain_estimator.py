@@ -17,7 +17,7 @@ class PlainEstimator:
         self.settings = {"model": "plain"}
         self._misdeed = misdeed
 
-    def flows(self, pairs):
+    def flows(self, pairs, together=1):
         for frame1, frame2 in pairs:
             if self._misdeed == "fault":
                 raise EngineError("no memory left")

@@ -100,9 +100,15 @@ class Estimator:
         check_pair(frame1, frame2)
         return self._method.estimate([(frame1, frame2)])[0]
 
-    def flows(self, pairs: Iterable[Pair]) -> Iterator[FlowField]:
-        """Estimate a stream of pairs lazily: one field per pair, in order."""
-        for group in _equal_sizes(pairs, self._pairs_at_once):
+    def flows(self, pairs: Iterable[Pair], together: int = 1) -> Iterator[FlowField]:
+        """Estimate a stream of pairs lazily: one field per pair, in order.
+
+        Args:
+            pairs: uint8 `(H, W, 3)` RGB frames.
+            together: pairs that belong together, such as both directions of one: they share the network's batches.
+                That many are taken from the stream before the first field comes.
+        """
+        for group in _equal_sizes(pairs, max(self._pairs_at_once, together)):
             yield from self._method.estimate(group)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flowcli.checkpoints import build_model, load_checkpoint
-from flowcli.errors import InputError
+from flowcli.errors import UsageError
 from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
 from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
@@ -44,23 +44,23 @@ class NetworkFlow:
         preset: str | None = None,
     ) -> None:
         if guess not in ("auto", "none", "dis"):
-            raise InputError(f"expected a first guess auto, none or dis, got {guess!r}")
+            raise UsageError(f"expected a first guess auto, none or dis, got {guess!r}")
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         checkpoint = load_checkpoint(model)
         config = checkpoint.config
         self.config = config
         if guess == "dis" and not config.residual:
-            raise InputError(f"expected --guess none with {model}: it estimates whole motions, not coarse to fine")
+            raise UsageError(f"expected --guess none with {model}: it estimates whole motions, not coarse to fine")
         self.guess = (DEFAULT_GUESS if config.residual else "none") if guess == "auto" else guess
         self.polish = config.residual if polish is None else polish
         if preset is not None and not config.residual:
-            raise InputError(f"expected no --preset with {model}: it estimates whole motions, not coarse to fine")
+            raise UsageError(f"expected no --preset with {model}: it estimates whole motions, not coarse to fine")
         self.preset = (preset or DEFAULT_PRESET) if config.residual else None
         work = find_preset(self.preset or DEFAULT_PRESET)
         self.overlap = default_overlap(config, work) if overlap is None else overlap
         if not 0 <= self.overlap < min(config.tile):
-            raise InputError(f"expected an overlap from 0 to {min(config.tile) - 1} pixels, got {overlap}")
+            raise UsageError(f"expected an overlap from 0 to {min(config.tile) - 1} pixels, got {overlap}")
         workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
         budget = plan_buffers(config, memory or DEFAULT_MEMORY, self.device, workers.count)
         self.batch = batch or budget.batch

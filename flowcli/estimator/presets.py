@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flowcli.errors import InputError
+from flowcli.errors import UsageError
 from flowcli.estimator.pyramid import PyramidSettings
 
 
@@ -31,7 +31,7 @@ PRESETS = {
 
 
 def find_preset(name: str) -> Preset:
-    """Return a preset by name; InputError for another name."""
+    """Return a preset by name; UsageError for another name."""
     if name not in PRESETS:
-        raise InputError(f"expected a preset of {', '.join(PRESETS)}, got {name!r}")
+        raise UsageError(f"expected a preset of {', '.join(PRESETS)}, got {name!r}")
     return PRESETS[name]

@@ -20,8 +20,8 @@ class FlowEstimator(Protocol):
         """Everything that determines the output, as plain JSON values."""
         ...
 
-    def flows(self, pairs: Iterable[tuple[Frame, Frame]]) -> Iterator[FlowField]:
-        """Yield one flow per pair, in order, lazily."""
+    def flows(self, pairs: Iterable[tuple[Frame, Frame]], together: int = 1) -> Iterator[FlowField]:
+        """Yield one flow per pair, in order, lazily; `together` pairs may be taken at once."""
         ...
 
 
@@ -57,7 +57,7 @@ def estimate_pairs(
             if backward:
                 yield frame2, frame1
 
-    flows = estimator.flows(directions())
+    flows = estimator.flows(directions(), together=2 if backward else 1)
     for forward in flows:
         back = next(flows) if backward else None
         pair = waiting.popleft()

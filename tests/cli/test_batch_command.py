@@ -22,7 +22,7 @@ class FakeEstimator:
         type(self).built += 1
         self.settings = {"model": model}
 
-    def flows(self, pairs):
+    def flows(self, pairs, together=1):
         for frame1, _ in pairs:
             yield FlowField(np.full((*frame1.shape[:2], 2), (2, 1), np.float32))
 

@@ -26,7 +26,7 @@ class FakeEstimator:
         type(self).built += 1
         self.settings = {"model": model, **options}
 
-    def flows(self, pairs):
+    def flows(self, pairs, together=1):
         for frame1, _ in pairs:
             yield FlowField(np.full((*frame1.shape[:2], 2), (3, -2), np.float32))
 
@@ -217,7 +217,7 @@ def test_one_image_and_a_mixture_are_refused(images):
 
 
 def test_the_estimators_own_faults_are_raised_and_leave_no_file(images, monkeypatch):
-    def broken(self, pairs):
+    def broken(self, pairs, together=1):
         raise FlowcliError("no more memory")
         yield
 

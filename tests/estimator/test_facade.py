@@ -90,6 +90,25 @@ def test_streams_are_lazy(tiny_checkpoint: Path) -> None:
     assert len(taken) == 1
 
 
+def test_pairs_that_belong_together_are_taken_at_once_and_equal_those_alone(tiny_checkpoint: Path) -> None:
+    taken = []
+    frames = [make_frame(30, 40, seed) for seed in range(3)]
+    order = [(0, 1), (1, 0), (1, 2), (2, 1)]
+
+    def pairs():
+        for first, second in order:
+            taken.append(first)
+            yield frames[first], frames[second]
+
+    estimator = Estimator(tiny_checkpoint)
+    fields = estimator.flows(pairs(), together=2)
+    alone = [estimator.flow(frames[first], frames[second]) for first, second in order]
+    np.testing.assert_allclose(next(fields).uv, alone[0].uv, atol=1e-5)
+    assert len(taken) == 2
+    for field, expected in zip(fields, alone[1:], strict=True):
+        np.testing.assert_allclose(field.uv, expected.uv, atol=1e-5)
+
+
 def test_settings_say_what_determines_the_result(tiny_checkpoint: Path) -> None:
     settings = Estimator(tiny_checkpoint, overlap=3, batch=2).settings
     assert settings["overlap"] == 3

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowcli.errors import InputError
+from flowcli.errors import UsageError
 from flowcli.estimator.network import NetworkFlow
 from flowcli.estimator.presets import PRESETS, find_preset
 from flowcli.training.scene import make_scene
@@ -30,7 +30,7 @@ def test_the_default_is_balanced_and_an_overlap_of_the_users_own_wins() -> None:
 
 
 def test_an_unknown_preset_is_named_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="expected a preset of fast, balanced, best, got 'quick'"):
+    with pytest.raises(UsageError, match="expected a preset of fast, balanced, best, got 'quick'"):
         find_preset("quick")
-    with pytest.raises(InputError, match="got 'quick'"):
+    with pytest.raises(UsageError, match="got 'quick'"):
         NetworkFlow("compact", preset="quick")

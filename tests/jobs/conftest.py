@@ -12,7 +12,7 @@ class MeanFlow:
         self.settings = {"model": name}
         self.pairs = 0
 
-    def flows(self, pairs):
+    def flows(self, pairs, together=1):
         for frame1, frame2 in pairs:
             self.pairs += 1
             yield FlowField(np.full((*frame1.shape[:2], 2), (frame1.mean() / 9, frame2.mean() / 9), np.float32))

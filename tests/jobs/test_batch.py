@@ -165,10 +165,10 @@ def test_one_bad_input_does_not_stop_the_rest(run, folders, tmp_path, mean_flow)
 
 def test_an_input_that_is_deleted_meanwhile_is_listed(run, folders, mean_flow, tmp_path):
     class Deleting(mean_flow):
-        def flows(self, pairs):
+        def flows(self, pairs, together=1):
             for path in (folders / "b").glob("*"):
                 path.unlink()
-            return super().flows(pairs)
+            return super().flows(pairs, together)
 
     batch = run(Deleting())
     assert batch.outcomes[0].fault is None
@@ -178,10 +178,10 @@ def test_an_input_that_is_deleted_meanwhile_is_listed(run, folders, mean_flow, t
 
 def test_a_fault_of_the_estimator_stops_the_batch_and_keeps_what_is_done(run, mean_flow, tmp_path):
     class Failing(mean_flow):
-        def flows(self, pairs):
+        def flows(self, pairs, together=1):
             if self.pairs >= 39:
                 raise EngineError("no memory left")
-            return super().flows(pairs)
+            return super().flows(pairs, together)
 
     with pytest.raises(EngineError, match="no memory left"):
         run(Failing())
@@ -192,8 +192,8 @@ def test_a_fault_of_the_estimator_stops_the_batch_and_keeps_what_is_done(run, me
 
 def test_an_output_folder_that_is_removed_meanwhile_stops_the_batch(run, mean_flow, tmp_path):
     class Removing(mean_flow):
-        def flows(self, pairs):
-            for field in super().flows(pairs):
+        def flows(self, pairs, together=1):
+            for field in super().flows(pairs, together):
                 if self.pairs == 30:
                     (tmp_path / "out").rename(tmp_path / "elsewhere")
                 yield field
@@ -290,9 +290,9 @@ def test_encoders_are_freed_with_their_part_and_not_by_the_collector_of_cycles(r
     alive = []
 
     class Counting(mean_flow):
-        def flows(self, pairs):
+        def flows(self, pairs, together=1):
             alive.append(sum(type(thing).__name__ in ("VideoEncoder", "OutputWriter") for thing in gc.get_objects()))
-            return super().flows(pairs)
+            return super().flows(pairs, together)
 
     gc.collect()
     gc.disable()

@@ -58,8 +58,8 @@ def test_an_input_that_is_deleted_meanwhile_is_a_fault(make_folder, mean_flow, t
 
 def test_a_fault_of_the_estimator_is_raised_and_drops_the_video(make_folder, mean_flow, tmp_path):
     class Failing(mean_flow):
-        def flows(self, pairs):
-            for k, field in enumerate(super().flows(pairs)):
+        def flows(self, pairs, together=1):
+            for k, field in enumerate(super().flows(pairs, together)):
                 if k == 3:
                     raise EngineError("no memory left")
                 yield field
@@ -74,8 +74,8 @@ def test_a_fault_of_the_estimator_is_raised_and_drops_the_video(make_folder, mea
 
 def test_an_output_folder_that_disappears_is_an_output_error(make_folder, mean_flow, tmp_path):
     class Removing(mean_flow):
-        def flows(self, pairs):
-            for field in super().flows(pairs):
+        def flows(self, pairs, together=1):
+            for field in super().flows(pairs, together):
                 if self.pairs == 4:
                     (tmp_path / "out").rename(tmp_path / "elsewhere")
                 yield field
@@ -128,7 +128,7 @@ def test_memory_does_not_grow_with_the_length(make_folder, tmp_path, monkeypatch
     class Zero:
         settings = {"model": "zero"}  # noqa: RUF012
 
-        def flows(self, pairs):
+        def flows(self, pairs, together=1):
             for frame1, _ in pairs:
                 yield FlowField(np.zeros((*frame1.shape[:2], 2), np.float32))
 

@@ -16,7 +16,7 @@ class Recorder:
     def __init__(self):
         self.asked = []
 
-    def flows(self, pairs):
+    def flows(self, pairs, together=1):
         for frame1, frame2 in pairs:
             self.asked.append((frame1.shape[:2], int(frame1[0, 0, 0]), int(frame2[0, 0, 0])))
             yield FlowField(np.full((*frame1.shape[:2], 2), (frame1[0, 0, 0], frame2[0, 0, 0]), np.float32))
@@ -58,9 +58,9 @@ def test_the_estimator_sees_the_other_size_and_the_caller_does_not():
 
 def test_an_estimator_that_batches_is_fed_no_further_than_it_asks():
     class Batching(Recorder):
-        def flows(self, pairs):
+        def flows(self, pairs, together=1):
             pairs = list(pairs)
-            yield from super().flows(pairs)
+            yield from super().flows(pairs, together)
 
     results = list(estimate_pairs(make_pairs(5), Batching(), backward=True, resize=Resize()))
     assert [result.pair.name for result in results] == [str(k) for k in range(5)]
