@@ -11,6 +11,7 @@ the CPU, so that a lost process is noticed there; gradients on GPUs go through n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -203,7 +204,7 @@ def join(launch: Launch) -> Iterator[Processes]:
     try:
         distributed.init_process_group("gloo", rank=launch.rank, world_size=launch.count, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
-        raise EngineError(f"process {launch.rank} of {launch.count} met no others: {_first_line(error)}") from None
+        raise EngineError(f"process {launch.rank} of {launch.count} met no others: {_first_sentence(error)}") from None
     try:
         yield Processes(launch)
     finally:
@@ -217,9 +218,10 @@ def _contact() -> Iterator[None]:
         yield
     except RuntimeError as error:  # every error of a process group is one
         raise EngineError(
-            f"lost another process of the run ({_first_line(error)}); find out why it ended, go on with --resume"
+            f"lost another process of the run ({_first_sentence(error)}); find out why it ended, go on with --resume"
         ) from None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _first_sentence(error: Exception) -> str:
+    """Return what gloo or nccl found, without the place in its source and its advice."""
+    return re.sub(r"^\[\S+:\d+\] ", "", str(error).strip()).split("\n")[0].split(". ")[0]
