@@ -59,8 +59,7 @@ class PyramidSettings:
         matched: the level whose shorter side is nearest to this is matched exhaustively.
         both: share of the full size up to which both directions are estimated.
         finest: share of the full size beyond which the network is not asked any more; its flow is enlarged from there.
-        passes: network passes per level, as long as both directions are estimated.
-        fine_passes: network passes per level after that.
+        twice: share of the full size up to which the network passes over a level twice; after that, once.
         window: side of the gate's window in pixels.
         tolerance: an update is kept where the local error grows by at most 2 % and this much.
         choice_window: side of the window in which two estimates are compared.
@@ -73,8 +72,7 @@ class PyramidSettings:
     matched: int = 60
     both: float = 0.5
     finest: float = 1.0
-    passes: int = 2
-    fine_passes: int = 2
+    twice: float = 1.0
     window: int = 9
     tolerance: float = 0.001
     choice_window: int = 15
@@ -138,10 +136,10 @@ def estimate_coarse_to_fine(
             flow, backward = flow.split(batch)
         if backward is None:
             level1, level2 = torch.cat((level1, level2)), torch.cat((level2, level1))
-        passes = settings.passes if backward is None else settings.fine_passes
+        passes = 2 if max(size) <= settings.twice * max(full) + 1 else 1
         flow = refine(level1, level2, resize_flow(flow, size), residual_of, settings, passes)
         if size == start and min(size) >= SMALLEST_MATCHED:
-            flow = _match(level1, level2, flow, residual_of, settings)
+            flow = _match(level1, level2, flow, residual_of, settings, passes)
         if backward is None:
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
     if backward is None:
@@ -157,12 +155,14 @@ def _reversed(flow: Tensor) -> Tensor:
     return torch.cat(flow.chunk(2)[::-1])
 
 
-def _match(frame1: Tensor, frame2: Tensor, flow: Tensor, residual_of: Residual, settings: PyramidSettings) -> Tensor:
+def _match(
+    frame1: Tensor, frame2: Tensor, flow: Tensor, residual_of: Residual, settings: PyramidSettings, passes: int
+) -> Tensor:
     """Match one level of both directions exhaustively; return the better of the result and `flow`, pixel by pixel."""
     batch = len(flow) // 2
     matched = median_filter(torch.cat(match_frames(frame1[:batch], frame1[batch:])), 3)
     matched = fill_flows(matched, ~inconsistent(matched, _reversed(matched), MATCHED_TOLERANCE))
-    matched = refine(frame1, frame2, matched, residual_of, settings, settings.passes)
+    matched = refine(frame1, frame2, matched, residual_of, settings, passes)
     # Both directions are in the batch, so the backward flow of each is the other half.
     one, other = (Directions(estimate, _reversed(estimate)) for estimate in (flow, matched))
     return choose(frame1, frame2, one, other, settings.start_margin, settings.choice_window)

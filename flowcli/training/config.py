@@ -25,7 +25,7 @@ class TrainingConfig:
         batch: frame pairs per step and process; the learning rates are not adapted to the number of processes.
         seed: fixes textures, pairs, initial weights and so the result (on one device type, number of threads and of
             processes).
-        muon_rate: learning rate of the orthogonalised updates of the hidden matrices.
+        muon_rate: learning rate of the orthogonalised updates of the hidden matrices; 0 leaves them to AdamW as well.
         adam_rate: learning rate of AdamW on everything else.
         warmup: steps in which the rates rise from zero.
         decay: last share of the steps in which the rates fall linearly to zero.

@@ -158,12 +158,12 @@ def begin(state: TrainingState, data: TrainingData, resumed: Path | None, weight
 
 
 def make_optimisers(model: PerceiverFlow, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """Muon for the hidden matrices, AdamW for latents, biases, norms and the last layer."""
-    hidden = [p for name, p in model.named_parameters() if _is_hidden_matrix(name, p)]
+    """AdamW for latents, biases, norms and the last layer, Muon for the hidden matrices unless its rate is zero."""
+    hidden = [p for name, p in model.named_parameters() if config.muon_rate and _is_hidden_matrix(name, p)]
     chosen = {id(p) for p in hidden}
     others = [p for p in model.parameters() if id(p) not in chosen]
     adam = torch.optim.AdamW(others, lr=config.adam_rate, betas=(0.9, 0.98), weight_decay=0.0)
-    return [Muon(hidden, config.muon_rate), adam]
+    return [adam] if not hidden else [Muon(hidden, config.muon_rate), adam]
 
 
 def _is_hidden_matrix(name: str, parameter: Tensor) -> bool:
@@ -216,7 +216,8 @@ def update(state: TrainingState) -> None:
     config = state.config
     share = schedule(config, state.step)
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
-    for optimiser, rate in zip(state.optimisers, (config.muon_rate, config.adam_rate), strict=True):
+    rates = (config.muon_rate, config.adam_rate)[-len(state.optimisers) :]
+    for optimiser, rate in zip(state.optimisers, rates, strict=True):
         for group in optimiser.param_groups:
             group["lr"] = rate * share
         optimiser.step()

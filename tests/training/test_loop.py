@@ -65,6 +65,25 @@ def test_training_learns(tmp_path: Path) -> None:
     assert rows[-1]["ratio"] < 0.97
 
 
+def test_without_a_rate_for_muon_adamw_takes_all_and_resumes(tmp_path: Path) -> None:
+    config = replace(CONFIG, muon_rate=0.0)
+    whole, _ = run(tmp_path / "whole", config)
+    muon, _ = run(tmp_path / "muon")
+    assert not torch.equal(whole["encoder.layers.0.mlp.expand.weight"], muon["encoder.layers.0.mlp.expand.weight"])
+    steps = iter(range(100))
+    run(tmp_path / "stopped", config, stop=lambda: next(steps) == 6)
+    resumed, _ = run(tmp_path / "stopped", config, resume=True)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_given_weights_are_where_it_starts(tmp_path: Path) -> None:
+    given, _ = run(tmp_path / "given")
+    config = replace(CONFIG, steps=1, muon_rate=1e-9, adam_rate=1e-9, ema=0.0)
+    started, _ = run(tmp_path / "started", config, weights=given)
+    for name, value in given.items():
+        torch.testing.assert_close(started[name], value, rtol=0, atol=1e-6)
+
+
 def test_folders_are_not_overwritten_and_states_are_checked(tmp_path: Path) -> None:
     run(tmp_path / "a")
     with pytest.raises(OutputError, match="already holds a run; use --resume"):
