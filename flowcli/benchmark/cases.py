@@ -28,6 +28,7 @@ class Case:
         device: as for `Estimator`.
         threads: CPU threads; None: torch's choice.
         memory: ceiling of the estimator's buffers in GiB.
+        preset: as for `Estimator`; None: the model's own choice.
         repeats: timed runs.
         rival: what to compare with.
         path: where to write random weights.
@@ -40,6 +41,7 @@ class Case:
     device: str = "auto"
     threads: int | None = None
     memory: float | None = None
+    preset: str | None = None
     repeats: int = 3
     rival: Rival | None = None
     path: str | None = None

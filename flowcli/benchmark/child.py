@@ -172,7 +172,7 @@ def _make_rival(case: Case, device: torch.device) -> Callable[[Tensor, Tensor], 
 
 
 def _make_method(case: Case) -> NetworkFlow:
-    return NetworkFlow(case.model, device=case.device, precision=case.precision, memory=case.memory)
+    return NetworkFlow(case.model, device=case.device, precision=case.precision, memory=case.memory, preset=case.preset)
 
 
 def _split(network: FoldedFlow, frame1: Tensor, frame2: Tensor) -> dict[str, Run]:

@@ -33,6 +33,7 @@ class Request:
         threads: CPU threads; None: torch's choice.
         memory: ceiling of the estimator's buffers in GiB.
         repeats: timed runs of each case.
+        presets: as for `Estimator`; every pair is measured with each.
     """
 
     models: Sequence[str]
@@ -43,6 +44,7 @@ class Request:
     threads: int | None = None
     memory: float | None = None
     repeats: int = 3
+    presets: Sequence[str | None] = (None,)
 
 
 def run_benchmark(
@@ -86,8 +88,11 @@ def run_benchmark(
                 announce(f"{name} {precision}: one tile")
                 report["tiles"].append({**run(case), **labels})
                 for size in request.sizes:
-                    announce(f"{name} {precision}: a pair of {size[1]}x{size[0]}")
-                    report["pairs"].append({**run(replace(case, task="pair", size=size)), **labels})
+                    for preset in request.presets:
+                        announce(f"{name} {precision}{f' {preset}' if preset else ''}: a pair of {size[1]}x{size[0]}")
+                        report["pairs"].append(
+                            {**run(replace(case, task="pair", size=size, preset=preset)), **labels, "preset": preset}
+                        )
                 for size in _compared_sizes(request):
                     announce(f"{name} {precision}: against {request.rival}")
                     compared = replace(case, task="compare", size=size)

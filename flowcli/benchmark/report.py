@@ -18,7 +18,8 @@ def format_report(report: Mapping[str, object]) -> str:
     if pairs:
         lines += ["", f"{'pair':32} {'seconds':>9} {'CPU-s':>9} {'s/Mpixel':>9} {'tiles':>7} {'GFLOP':>9} {'GiB':>6}"]
     for results in pairs:
-        name = f"{results['model']} {_size(results)} {results['precision']}"
+        name = f"{results['model']} {results.get('preset') or ''} {_size(results)} {results['precision']}"
+        name = " ".join(name.split())
         lines.append(
             f"{name:32} {_median(results, 'seconds'):9.3f} {_median(results, 'cpu_seconds'):9.3f} "
             f"{_median(results, 'seconds_per_megapixel'):9.3f} {results['tiles']:7} {results['gflop']:9.1f} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -35,6 +35,15 @@ def bench(
         list[str] | None,
         typer.Option("--precision", metavar="P", rich_help_panel=options.SPEED, help="auto, fp32 or bf16; repeatable."),
     ] = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--preset",
+            metavar="P",
+            rich_help_panel=options.MODEL,
+            help="fast, balanced or best (compact only); repeatable.",
+        ),
+    ] = None,
     against: Annotated[
         Against | None,
         typer.Option(
@@ -57,6 +66,9 @@ def bench(
     from flowcli.benchmark.report import format_report
     from flowcli.cli.console import message, print_json, print_result
 
+    for name in preset or []:
+        if name not in get_args(options.PresetName):
+            raise typer.BadParameter(f"expected --preset {'|'.join(get_args(options.PresetName))}, got {name!r}")
     sizes = [parsed for text in size or [] if (parsed := options.read_size(text)) is not None]
     request = Request(
         models=model or ["compact"],
@@ -67,6 +79,7 @@ def bench(
         threads=threads,
         memory=memory,
         repeats=repeats,
+        presets=preset or [None],
     )
     report = run_benchmark(request, announce=message)
     if json:

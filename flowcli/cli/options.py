@@ -186,8 +186,11 @@ Guess = Annotated[
         "OpenCV's DIS where that explains the frames better.",
     ),
 ]
+PresetName = Literal["fast", "balanced", "best"]
+"""The names of estimator.presets.PRESETS, written out because importing it here would make --help slow."""
+
 Preset = Annotated[
-    Literal["fast", "balanced", "best"] | None,
+    PresetName | None,
     typer.Option(
         "--preset",
         rich_help_panel=MODEL,

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from flowcli.cli.options import PresetName
 from flowcli.errors import UsageError
 from flowcli.estimator.network import NetworkFlow
 from flowcli.estimator.presets import PRESETS, find_preset
@@ -20,6 +23,10 @@ def test_more_work_asks_the_network_more_and_each_preset_estimates() -> None:
         errors.append(abs(field.uv - scene.truth.uv).mean())
     assert tiles[0] < tiles[1] < tiles[2]
     assert max(errors) < 0.5 * abs(scene.truth.uv).mean()
+
+
+def test_the_commands_offer_these_presets() -> None:
+    assert get_args(PresetName) == tuple(PRESETS)
 
 
 def test_the_default_is_balanced_and_an_overlap_of_the_users_own_wins() -> None:
