@@ -25,6 +25,9 @@ ENOUGH = 0.25
 RIDGE = 1.0
 """Pull of the gradients towards those of the coarser level, in squared cells."""
 
+BAND_PIXELS = 2**18
+"""Pixels worked on at once, so that the temporaries stay small whatever the frame size."""
+
 Array = NDArray[np.float64]
 
 
@@ -43,8 +46,8 @@ def fill_flow(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> NDArray[np
     model = _fit(_sums(uv, trusted))
     rows, columns = np.nonzero(~trusted)
     filled = uv.copy()
-    for first in range(0, len(rows), 2**20):  # a band of pixels at a time keeps the temporaries small
-        y, x = rows[first : first + 2**20], columns[first : first + 2**20]
+    for first in range(0, len(rows), BAND_PIXELS):
+        y, x = rows[first : first + BAND_PIXELS], columns[first : first + BAND_PIXELS]
         terms = _sample(model, (y + 0.5) / CELL - 0.5, (x + 0.5) / CELL - 0.5)
         filled[y, x] = (terms[0::3] + terms[1::3] * x + terms[2::3] * y).T
     return filled
@@ -62,15 +65,19 @@ def fill_flows(flow: Tensor, trusted: Tensor) -> Tensor:
 def _sums(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> Array:
     """Means over each cell of w, wx, wy, wxx, wxy, wyy, then wu, wxu, wyu, then the same of v, w being 1 or 0."""
     height, width = trusted.shape
-    x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)[:, None]
     sums = np.empty((12, -(-height // CELL), -(-width // CELL)))
-    weight = trusted.astype(np.float64)
-    for index, factor in enumerate((1.0, x, y, x * x, x * y, y * y)):
-        sums[index] = _cells(weight * factor)
-    for component in range(2):
-        value = np.where(trusted, uv[..., component], 0.0)
-        for index, factor in enumerate((1.0, x, y)):
-            sums[6 + 3 * component + index] = _cells(value * factor)
+    x = np.arange(width, dtype=np.float64)
+    rows = CELL * max(1, BAND_PIXELS // (CELL * width))
+    for top in range(0, height, rows):
+        weight = trusted[top : top + rows].astype(np.float64)
+        y = np.arange(top, top + len(weight), dtype=np.float64)[:, None]
+        cells = np.s_[top // CELL : -(-(top + len(weight)) // CELL)]
+        for index, factor in enumerate((1.0, x, y, x * x, x * y, y * y)):
+            sums[index, cells] = _cells(weight * factor)
+        for component in range(2):
+            value = np.where(weight > 0, uv[top : top + rows, :, component], 0.0)
+            for index, factor in enumerate((1.0, x, y)):
+                sums[6 + 3 * component + index, cells] = _cells(value * factor)
     return sums
 
 

@@ -43,14 +43,25 @@ def match_frames(frame1: Tensor, frame2: Tensor) -> tuple[Tensor, Tensor]:
         The flow from frame 1 to frame 2 and from frame 2 to frame 1, float32 `(B, 2, H, W)` in pixels; quarter-pixel
         accuracy at best.
     """
-    height, width = frame1.shape[2:]
-    short = min(height, width)
-    reach = tuple(max(2, round(short * (REACH_SHORT if side == short else REACH_LONG))) for side in (height, width))
+    reach = find_reach((frame1.shape[2], frame1.shape[3]))
     flows: tuple[list[Tensor], list[Tensor]] = ([], [])
     for described1, described2 in zip(_describe(frame1), _describe(frame2), strict=True):
         for pair, found in (((described1, described2), flows[0]), ((described2, described1), flows[1])):
             found.append(_best_displacement(aggregate(match_costs(*pair, reach))))
     return torch.stack(flows[0]), torch.stack(flows[1])
+
+
+def find_reach(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the longest displacement (down, right) that is compared in frames of a size, in pixels."""
+    short = min(size)
+    down, right = (max(2, round(short * (REACH_SHORT if side == short else REACH_LONG))) for side in size)
+    return down, right
+
+
+def count_costs(size: tuple[int, int]) -> int:
+    """Return how many displacements of pixels are compared in frames of a size; each takes some ten bytes."""
+    down, right = find_reach(size)
+    return size[0] * size[1] * (2 * down + 1) * (2 * right + 1)
 
 
 def _describe(frames: Tensor) -> Tensor:
@@ -66,7 +77,7 @@ def _describe(frames: Tensor) -> Tensor:
     return (described * UNIT).round_().short()
 
 
-def match_costs(described1: Tensor, described2: Tensor, reach: tuple[int, ...]) -> Tensor:
+def match_costs(described1: Tensor, described2: Tensor, reach: tuple[int, int]) -> Tensor:
     """Cost of every displacement at every pixel.
 
     Args:

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
-from flowcli.estimator.matching import match_frames
+from flowcli.estimator.matching import count_costs, match_frames
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.warp import warp
 
@@ -31,6 +31,9 @@ Residual = Callable[[Tensor, Tensor], Tensor]
 
 SMALLEST_MATCHED = 16
 """Frames with a shorter side than this are not matched: there is too little to tell displacements apart."""
+
+MOST_COSTS = 2**25
+"""Displacements of pixels compared at most, which very long frames exceed; 16:9 needs 8 million."""
 
 MATCHED_TOLERANCE = 1.0
 """Squared pixels by which the two directions of an exhaustive match may differ: it is right to a fraction of one."""
@@ -106,6 +109,12 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(flow, size, mode="bilinear", align_corners=False) * scale
 
 
+def find_matched_level(sizes: list[tuple[int, int]], settings: PyramidSettings) -> tuple[int, int]:
+    """Return the level that is matched exhaustively, or (0, 0) if there is none that is large and small enough."""
+    fitting = [size for size in sizes if min(size) >= SMALLEST_MATCHED and count_costs(size) <= MOST_COSTS]
+    return min(fitting, key=lambda size: abs(min(size) - settings.matched), default=(0, 0))
+
+
 @torch.inference_mode()
 def estimate_coarse_to_fine(
     frame1: Tensor, frame2: Tensor, residual_of: Residual, settings: PyramidSettings, guess: Directions | None = None
@@ -124,7 +133,7 @@ def estimate_coarse_to_fine(
     """
     full = (frame1.shape[2], frame1.shape[3])
     sizes = level_sizes(full, settings)
-    start = min(sizes, key=lambda size: abs(min(size) - settings.matched))
+    start = find_matched_level(sizes, settings)
     batch = len(frame1)
     flow = torch.zeros(2 * batch, 2, *sizes[0], device=frame1.device)
     backward: Tensor | None = None
@@ -138,7 +147,7 @@ def estimate_coarse_to_fine(
             level1, level2 = torch.cat((level1, level2)), torch.cat((level2, level1))
         passes = 2 if max(size) <= settings.twice * max(full) + 1 else 1
         flow = refine(level1, level2, resize_flow(flow, size), residual_of, settings, passes)
-        if size == start and min(size) >= SMALLEST_MATCHED:
+        if size == start:
             flow = _match(level1, level2, flow, residual_of, settings, passes)
         if backward is None:
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))

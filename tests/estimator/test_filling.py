@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.estimator import filling
 from flowcli.estimator.filling import fill_flow, fill_flows
 
 
@@ -58,6 +59,14 @@ def test_without_any_or_with_only_trusted_pixels_nothing_changes() -> None:
     uv = affine_flow(9, 12)
     for value in (True, False):
         assert fill_flow(uv, np.full((9, 12), value)) is uv
+
+
+def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    uv, trusted = affine_flow(50, 37), np.ones((50, 37), np.bool_)
+    trusted[11:30, 5:20] = trusted[40:] = False
+    whole = fill_flow(uv, trusted)
+    monkeypatch.setattr(filling, "BAND_PIXELS", 300)
+    np.testing.assert_allclose(fill_flow(uv, trusted), whole, rtol=0, atol=1e-5)
 
 
 def test_a_batch_is_filled_item_by_item() -> None:

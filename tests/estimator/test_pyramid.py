@@ -8,11 +8,13 @@ from torch import Tensor
 
 from flowcli.estimator import pyramid
 from flowcli.estimator.evidence import describe, local_error
+from flowcli.estimator.matching import count_costs
 from flowcli.estimator.pyramid import (
     Directions,
     PyramidSettings,
     choose,
     estimate_coarse_to_fine,
+    find_matched_level,
     level_sizes,
     resize_flow,
 )
@@ -148,6 +150,15 @@ def test_where_neither_flow_is_confirmed_the_surroundings_go_on() -> None:
     spoiled[..., 40:50, 50:60] = -9  # the backward flow does not lead back from there
     chosen = choose(frame1, frame2, Directions(spoiled, -flow), Directions(spoiled, -flow), margin=0.8, window=15)
     assert (chosen - flow)[..., :105].norm(dim=1).amax() < 0.1
+
+
+def test_the_matched_level_is_neither_tiny_nor_costly() -> None:
+    for size, expected in (((1080, 1920), (62, 111)), ((436, 1024), (51, 120)), ((20, 30), (20, 30))):
+        assert find_matched_level(level_sizes(size, SETTINGS), SETTINGS) == expected
+    for size in ((15, 4000), (24, 60_000), (1, 1)):
+        assert find_matched_level(level_sizes(size, SETTINGS), SETTINGS) == (0, 0)
+    long = find_matched_level(level_sizes((100, 5000), SETTINGS), SETTINGS)
+    assert long != (0, 0) and count_costs(long) <= pyramid.MOST_COSTS
 
 
 def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
