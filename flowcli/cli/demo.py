@@ -15,7 +15,7 @@ def demo(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for frames, flow and pictures.")
     ] = Path("flowcli-demo"),
     size: options.Size = "448x320",
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another scene for every number.")] = 15,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another scene for every number.")] = 21,
     model: options.Model = "compact",
     guess: options.Guess = "auto",
     polish: options.Polish = None,
