@@ -1,8 +1,8 @@
 """The start of a coarse-to-fine estimate: match two small frames exhaustively, in both directions at once.
 
 The network answers motion of about two pixels. Where a scene moves faster, every finer level inherits what the first
-one got wrong, and no coarser level helps: there a pole or a lane marking is no longer a pixel wide. So at one small
-level every displacement up to about a quarter of the frame is compared, and semi-global aggregation chooses among them
+one got wrong, and levels coarser still lose what is thin: a pole, a lane marking. So at one
+small level every displacement up to about a quarter of the frame is compared, and semi-global aggregation chooses
 (Hirschmueller, "Stereo Processing by Semiglobal Matching and Mutual Information", PAMI 2008, here with displacements of
 two dimensions as labels): a path along a row or a column pays a little for each step to a displacement beside the last
 one and at most so much for any jump. The time depends on the size of that level alone, not on the frames'.
@@ -14,19 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flowcli.estimator.evidence import box_mean
+from flowcli.estimator.evidence import box_mean, describe
 
 REACH_SHORT, REACH_LONG = 0.22, 0.3
 """Longest displacement along the frame's shorter and longer side, as shares of the shorter one."""
 
 UNIT = 128
-"""Descriptions are whole numbers in 1/128, so that costs are int16: four times faster than float32 on a CPU."""
+"""Descriptions are whole numbers in 1/128, so that costs are int16: half the memory of float32."""
 
 CLIP = UNIT // 2
 SMALL, LARGE = UNIT // 5, UNIT
 """Cost of a step to the neighbouring displacement and of a jump, where a pixel's own difference is 0 to 3 CLIP."""
 
-BRIGHTNESS_WEIGHT, GRADIENT_WEIGHT = 0.35, 4.0
+BRIGHTNESS_WEIGHT = 0.35
 NORMALISING_WINDOW = 7
 AGGREGATED = 9
 """Pixels whose costs are added before the paths: 3x3. Four paths of them stay below 2^15."""
@@ -65,15 +65,12 @@ def count_costs(size: tuple[int, int]) -> int:
 
 
 def _describe(frames: Tensor) -> Tensor:
-    """Brightness freed of its local mean and contrast, and gradients: int16 `(B, 3, H, W)`, within +-2^10."""
-    grey = frames.mean(dim=1, keepdim=True)
+    """Describe as `evidence` does, the brightness freed of its local mean and contrast: int16, within +-2^10."""
+    described = describe(frames)
+    grey = described[:, :1]
     mean = box_mean(grey, NORMALISING_WINDOW)
     deviation = (box_mean(grey * grey, NORMALISING_WINDOW) - mean * mean).clamp_(min=0).sqrt_()
-    padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
-    dx = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
-    dy = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
-    normalised = (grey - mean) / (deviation + 0.04) * BRIGHTNESS_WEIGHT
-    described = torch.cat((normalised, dx * (GRADIENT_WEIGHT / 2), dy * (GRADIENT_WEIGHT / 2)), dim=1)
+    described[:, :1] = (grey - mean) / (deviation + 0.04) * BRIGHTNESS_WEIGHT
     return (described * UNIT).round_().short()
 
 

@@ -193,7 +193,7 @@ def choose(frame1: Tensor, frame2: Tensor, flow: Directions, rival: Directions, 
     """
     height, width = frame1.shape[2:]
     chosen, trusted = torch.empty_like(flow.forward), frame1.new_empty(len(frame1), 1, height, width, dtype=torch.bool)
-    # In bands of rows: what is compared takes some twenty times the memory of a frame.
+    # In bands of rows: what is compared takes many times the memory of a frame.
     rows, halo = max(window, BAND_PIXELS // (width * len(frame1))), window // 2 + 1
     for top in range(0, height, rows):
         first, last = max(0, top - halo), min(height, top + rows + halo)
