@@ -12,7 +12,7 @@ from flowcli.model.config import ModelConfig
 from flowcli.model.folded_layers import fold_norm
 from flowcli.model.folded_pixels import Pixels
 from flowcli.model.folded_positions import SeparablePositions
-from flowcli.model.folded_products import Gelu, apply_gelu, multiply, split_evenly
+from flowcli.model.folded_products import LOG2_E, Gelu, apply_gelu, multiply, split_evenly
 from flowcli.model.perceiver import CrossBlock
 
 # Torch reduces over latents a third as fast when the pixels beside each other are no multiple of four AVX2 vectors.
@@ -48,9 +48,10 @@ class FoldedWrite(nn.Module):
         attention = cross.attention
         query, query_bias = fold_norm(cross.query_norm, attention.query)  # (inner, C)
         key, _ = fold_norm(cross.input_norm, attention.key)  # (inner, D)
-        query = (query - query.mean(dim=1, keepdim=True)) / math.sqrt(len(query))
+        scale = LOG2_E / math.sqrt(len(query))
+        query = (query - query.mean(dim=1, keepdim=True)) * scale
         forms = positions.split(key.T @ query, config.features)  # (D, features), (D, H), (D, W)
-        constant = key.T @ (query_bias / math.sqrt(len(query)))  # (D,)
+        constant = key.T @ (query_bias * scale)  # (D,)
         keys = torch.cat((*forms, constant[:, None]), dim=1).T
         value, value_bias = fold_norm(cross.input_norm, attention.value)
         attention_output = attention.output.weight.detach().double()
@@ -101,7 +102,7 @@ class FoldedWrite(nn.Module):
         scores += keys[1][:, :, rows, None]
         scores += keys[2][:, :, None, columns]
         torch.addcmul(keys[3][..., None], scores, pixels.inverse[:, :, rows, columns], out=scores)
-        weights = scores.sub_(scores.amax(dim=1, keepdim=True)).exp_().flatten(2)
+        weights = scores.sub_(scores.amax(dim=1, keepdim=True)).exp2_().flatten(2)
         gathered = multiply(values, weights, self.operands)  # (B, C + 1, h*w)
         x = gathered[:, :-1].div_(gathered[:, -1:])
         if self.residual:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from flowcli.model.folded_layers import fold_norm
 from flowcli.model.folded_pixels import Pixels
 from flowcli.model.folded_positions import SeparablePositions
-from flowcli.model.folded_products import multiply, split_evenly
+from flowcli.model.folded_products import LOG2_E, multiply, split_evenly
 from flowcli.model.perceiver import PerceiverEncoder
 
 
@@ -32,7 +32,7 @@ class FoldedRead(nn.Module):
         normed = F.layer_norm(latents, latents.shape[-1:], eps=cross.query_norm.eps)
         weight, bias = fold_norm(cross.query_norm, attention.query)
         key, _ = fold_norm(cross.input_norm, attention.key)  # (inner, C)
-        form = (normed @ weight.T + bias) @ key / math.sqrt(len(key))  # (N, C)
+        form = (normed @ weight.T + bias) @ key * (LOG2_E / math.sqrt(len(key)))  # (N, C)
         form -= form.mean(dim=1, keepdim=True)
         count = form.shape[1] - positions.rows.shape[1] - positions.columns.shape[1]
         features, rows, columns = positions.split(form, count)
@@ -63,7 +63,7 @@ class FoldedRead(nn.Module):
         """Sum up, over the sum of weights, what `output` maps: `(B, some latents, features + 1 + H + W)`."""
         batch, _, height, width = pixels.channels.shape
         count = block.stop - block.start
-        log_inverse = pixels.inverse.log()
+        log_inverse = pixels.inverse.log2()
         peak = pixels.channels.new_full((batch, count, 1), -torch.inf)
         totals = pixels.channels.new_zeros(batch, count, pixels.channels.shape[1])
         column_sums = pixels.channels.new_zeros(batch, count, width)
@@ -75,13 +75,13 @@ class FoldedRead(nn.Module):
             scores += self.columns[block]
             torch.addcmul(log_inverse[:, :, rows], scores, pixels.inverse[:, :, rows], out=scores)
             higher = torch.maximum(peak, scores.flatten(2).amax(dim=2, keepdim=True))
-            weights = scores.sub_(higher[..., None]).exp_()  # G of point 3, up to a factor per latent
-            fade = (peak - higher).exp_()
+            weights = scores.sub_(higher[..., None]).exp2_()  # G of point 3, up to a factor per latent
+            fade = (peak - higher).exp2_()
             part = multiply(channels, weights.flatten(2).transpose(1, 2), self.operands).transpose(1, 2)
             totals = torch.addcmul(part, totals, fade)
             part = weights.sum(dim=2) if weights.shape[2] > 1 else weights[:, :, 0]
             column_sums = torch.addcmul(part, column_sums, fade)
             row_sums.append((weights.sum(dim=3), higher))
             peak = higher
-        rows = [sums.mul_((then - peak).exp_()) for sums, then in row_sums]
+        rows = [sums.mul_((then - peak).exp2_()) for sums, then in row_sums]
         return torch.cat((totals[..., :-1], *rows, column_sums), dim=2).div_(totals[..., -1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Literal
 
 from flowcli.errors import InputError
 from flowcli.model.config import COMPACT, ModelConfig
@@ -36,6 +37,8 @@ class TrainingConfig:
         widening: steps over which the residuals and the motion widen.
         largest_motion: longest background motion in pixels (at the level the network sees).
         second_pass: share of a batch shown a second time, with the network's own estimate as the handed-down flow.
+        precision: "bf16" multiplies the network's matrices in bfloat16 (weights, loss and optimisers stay in float32);
+            "fp32" does not.
         textures: procedural and photo textures in the bank; a new bank is drawn every `bank_steps`.
         bank_steps: steps that use one bank.
         photo_share: share of the bank cut from photos when there are any.
@@ -58,6 +61,7 @@ class TrainingConfig:
     widening: int = 1000
     largest_motion: float = 14.0
     second_pass: float = 0.25
+    precision: Literal["fp32", "bf16"] = "fp32"
     textures: int = 384
     bank_steps: int = 500
     photo_share: float = 0.5
@@ -83,6 +87,11 @@ class TrainingConfig:
                     checked[name] = ModelConfig.from_dict({**COMPACT.to_dict(), **value})
                 except ValueError as error:
                     raise InputError(f"training setting 'model': {error}") from None
+                continue
+            if name == "precision":
+                if value not in ("fp32", "bf16"):
+                    raise InputError(f"expected training setting 'precision' as 'fp32' or 'bf16', got {value!r}")
+                checked[name] = value
                 continue
             wanted = float if known[name].type == "float" else int
             if isinstance(value, bool) or not isinstance(value, (int, wanted)) or value < 0:

@@ -196,17 +196,22 @@ def backward(state: TrainingState, data: TrainingData, generator: Generator) -> 
     pairs, handed = data.batch(state.step, generator)
     task = make_task(generator, pairs, handed)
     again = int(config.batch * config.second_pass) if state.step >= config.widening // 2 else 0
-    loss, pixels, latents = _loss(model, task, generator)
+    # Products in bfloat16 where asked for; the loss is float32 all the same.
+    products = torch.autocast(data.device.type, torch.bfloat16, enabled=config.precision == "bf16")
+    with products:
+        loss, pixels, latents = _loss(model, task, generator)
     loss.backward()
     if again:
-        with torch.no_grad():
+        with torch.no_grad(), products:
             residual = model.write(pixels[:again], latents[:again]).transpose(1, 2).unflatten(2, config.model.tile)
         # The network's own answer, smoothed as the estimator smooths it, is the next pass's question.
         improved = median5(handed[:again] + residual)
         window = SyntheticPairs(
             pairs.frame1[:again], pairs.frame2[:again], pairs.flow[:again], pairs.visible[:again], pairs.margin
         )
-        second, *_ = _loss(model, make_task(generator, window, improved), generator)
+        task = make_task(generator, window, improved)
+        with products:
+            second, *_ = _loss(model, task, generator)
         (second * config.second_pass).backward()
     return loss.detach()
 
