@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from flowcli.errors import UsageError
 from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
 from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
-from flowcli.estimator.polish import polish_flow
+from flowcli.estimator.polish import polish_flows, to_grey
 from flowcli.estimator.presets import DEFAULT_PRESET, Preset, find_preset
 from flowcli.estimator.pyramid import Directions, estimate_coarse_to_fine
 from flowcli.estimator.tiled import TiledNetwork
@@ -75,7 +76,7 @@ class NetworkFlow:
             cap=self.overlap if config.residual else None,
             workers=workers,
         )
-        self.pyramid = work.pyramid
+        self.pyramid = replace(work.pyramid, polished=self.polish)
         self.name = str(model)
         self.settings: dict[str, object] = {
             "model": self.name,
@@ -97,8 +98,9 @@ class NetworkFlow:
             flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, start)
         else:
             flow = self.tiled(frame1, frame2)
-        fields = [FlowField(uv) for uv in flow_to_numpy(flow)]
-        return [polish_flow(*pair, field) for pair, field in zip(pairs, fields, strict=True)] if self.polish else fields
+        if self.polish:
+            flow = polish_flows(*(to_grey(frames) for frames in (frame1, frame2)), flow)
+        return [FlowField(uv) for uv in flow_to_numpy(flow)]
 
     def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Directions | None:
         if self.guess == "none":

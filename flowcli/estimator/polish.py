@@ -1,34 +1,51 @@
-"""A last variational polish of the flow: OpenCV's VariationalRefinement, at full size.
+"""Variational refinement of a flow: OpenCV's VariationalRefinement.
 
 It minimises brightness and gradient constancy plus smoothness from the flow it is given (Brox et al. 2004, as used in
-DIS), so it sharpens what is already within a pixel and cannot mend what is not.
+DIS), so it sharpens what is already within a pixel and cannot mend what is not. It warps once, at the start: a second
+call goes on from a better linearisation.
 """
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from flowcli.flow import FlowField, Frame
-
-# Weights of smoothness, brightness and gradient constancy, and iterations: OpenCV's defaults, which DIS uses as well.
-SMOOTHNESS, BRIGHTNESS, GRADIENT = 20.0, 5.0, 10.0
+# Weights of smoothness, brightness and gradient constancy, and iterations. Smoothness is half of OpenCV's default.
+SMOOTHNESS, BRIGHTNESS, GRADIENT = 10.0, 5.0, 10.0
 FIXED_POINT_ITERATIONS, SOR_ITERATIONS = 5, 5
+
+LUMA = 0.299, 0.587, 0.114
+"""Weights of red, green and blue in grey (ITU-R BT.601), OpenCV's."""
 
 # VariationalRefinement reads a neighbourhood of its red-black grid; below this side there is none.
 SMALLEST_SIDE = 8
 
 
-def polish_flow(frame1: Frame, frame2: Frame, field: FlowField) -> FlowField:
-    """Return the polished flow of a pair of uint8 `(H, W, 3)` RGB frames; tiny frames are returned as they are."""
-    if min(field.size) < SMALLEST_SIDE:
-        return field
+def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the polished flow, float32 `(H, W, 2)` in pixels, of two grey frames `(H, W)`; tiny frames' as it is."""
+    if min(grey1.shape) < SMALLEST_SIDE:
+        return uv
     refinement = cv2.VariationalRefinement.create()
     refinement.setAlpha(SMOOTHNESS)
     refinement.setDelta(BRIGHTNESS)
     refinement.setGamma(GRADIENT)
     refinement.setFixedPointIterations(FIXED_POINT_ITERATIONS)
     refinement.setSorIterations(SOR_ITERATIONS)
-    grey1, grey2 = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (frame1, frame2))
-    flow = refinement.calc(grey1, grey2, field.uv.copy())
-    return FlowField(np.asarray(flow, np.float32))
+    # OpenCV works in place.
+    return np.asarray(refinement.calc(grey1, grey2, uv.copy()), np.float32)
+
+
+def polish_flows(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], flow: Tensor) -> Tensor:
+    """Do the same for a batch: grey frames `(B, H, W)` and float32 `(B, 2, H, W)`, on any device."""
+    fields = np.ascontiguousarray(flow.permute(0, 2, 3, 1).cpu().numpy())
+    polished = np.stack([polish_flow(*item) for item in zip(grey1, grey2, fields, strict=True)])
+    return torch.from_numpy(polished).permute(0, 3, 1, 2).contiguous().to(flow.device)
+
+
+def to_grey(frames: Tensor) -> NDArray[np.uint8]:
+    """Turn RGB `(B, 3, H, W)` in [-1, 1] into the 8-bit grey frames that OpenCV wants, `(B, H, W)`."""
+    grey = (frames * frames.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1)
+    return ((grey + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()

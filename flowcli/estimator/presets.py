@@ -23,10 +23,10 @@ class Preset:
 
 DEFAULT_PRESET = "balanced"
 PRESETS = {
-    # The network works up to a third of the size, and the polish does the rest.
-    "fast": Preset(PyramidSettings(finest=0.36, both=0.36, twice=0.0, matched=45), overlap=8),
-    "balanced": Preset(PyramidSettings(finest=0.71, both=0.36, twice=0.25), overlap=8),
-    "best": Preset(PyramidSettings(), overlap=12),
+    # The network up to the matched level only.
+    "fast": Preset(PyramidSettings(both=0.36, asked=0.0, finest=0.36, matched=45), overlap=8),
+    "balanced": Preset(PyramidSettings(), overlap=8),
+    "best": Preset(PyramidSettings(asked=0.71), overlap=12),
 }
 
 

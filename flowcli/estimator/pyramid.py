@@ -1,8 +1,9 @@
 """Coarse to fine: estimate what is left after warping by the flow from the level above, level by level.
 
 The compact network answers residuals of about two pixels. From a level at which slow motion is that small up to full
-size, frame 2 is warped by the current flow, the network estimates the rest tile by tile, a median removes lonely
-errors, and a gate keeps an update only where it explains the frames at least as well as before. On top of that:
+size, frame 2 is warped by the current flow and the flow is updated (`updates.py`): the network estimates the rest tile
+by tile, a variational method sharpens it, and a gate keeps what explains the frames at least as well as before. On top
+of that:
 
 - at one small level the frames are also matched exhaustively (`matching.py`), and what explains them better goes on;
 - up to half size both directions are estimated, and what the two do not agree on is not handed down but continued from
@@ -12,7 +13,6 @@ errors, and a gate keeps an update only where it explains the frames at least as
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,10 +24,8 @@ from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
 from flowcli.estimator.matching import count_costs, match_frames
 from flowcli.estimator.smoothing import median_filter
+from flowcli.estimator.updates import Level, Residual, Update, ask, polish, refine
 from flowcli.estimator.warp import warp
-
-Residual = Callable[[Tensor, Tensor], Tensor]
-"""Maps frame 1 and warped frame 2 of any size to the residual flow."""
 
 SMALLEST_MATCHED = 16
 """Frames with a shorter side than this are not matched: there is too little to tell displacements apart."""
@@ -43,6 +41,10 @@ LEAVES = 0.15
 
 BAND_PIXELS = 2**19
 """Pixels compared at once."""
+
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
 class Directions(NamedTuple):
@@ -61,11 +63,12 @@ class PyramidSettings:
         smallest: shortest side of the coarsest level in pixels.
         matched: the level whose shorter side is nearest to this is matched exhaustively.
         both: share of the full size up to which both directions are estimated.
-        finest: share of the full size beyond which the network is not asked any more; its flow is enlarged from there.
-        twice: share of the full size up to which the network passes over a level twice; after that, once.
-        window: side of the gate's window in pixels.
-        tolerance: an update is kept where the local error grows by at most 2 % and this much.
-        choice_window: side of the window in which two estimates are compared.
+        polished: a variational method updates the flow as well, before and after the network.
+        asked: share of the full size up to which the network is asked; beyond, and up to `finest`, the variational
+            method has its place, if there is one. Up to the matched level the network is always asked.
+        rounds: how often the network is asked at a level above the matched one.
+        finest: share of the full size beyond which the flow is enlarged as it is.
+        choice_window: side of the window in pixels in which two estimates are compared.
         start_margin: the matched flow is taken where its error is below this share of the coarser levels' one.
         choice_margin: the network's estimate is taken where its error is below this share of a first guess's.
     """
@@ -74,16 +77,16 @@ class PyramidSettings:
     smallest: int = 24
     matched: int = 60
     both: float = 0.5
-    finest: float = 1.0
-    twice: float = 1.0
-    window: int = 9
-    tolerance: float = 0.001
+    polished: bool = True
+    asked: float = 0.25
+    rounds: int = 1
+    finest: float = 0.71
     choice_window: int = 15
     start_margin: float = 1.0
     choice_margin: float = 0.8
 
 
-def level_sizes(size: tuple[int, int], settings: PyramidSettings) -> list[tuple[int, int]]:
+def level_sizes(size: Size, settings: PyramidSettings) -> list[Size]:
     """Sizes (height, width) of the levels, coarsest first; the last is `size` itself."""
     sizes = [size]
     scale = settings.factor
@@ -93,14 +96,14 @@ def level_sizes(size: tuple[int, int], settings: PyramidSettings) -> list[tuple[
     return sizes[::-1]
 
 
-def resize_frames(frames: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_frames(frames: Tensor, size: Size) -> Tensor:
     """Bring `(B, C, H, W)` to `size`, averaging where it shrinks."""
     if frames.shape[2:] == size:
         return frames
     return F.interpolate(frames, size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_flow(flow: Tensor, size: Size) -> Tensor:
     """Bring flow `(B, 2, H, W)` to the grid and the pixels of another size."""
     height, width = flow.shape[2:]
     if (height, width) == size:
@@ -109,7 +112,7 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(flow, size, mode="bilinear", align_corners=False) * scale
 
 
-def find_matched_level(sizes: list[tuple[int, int]], settings: PyramidSettings) -> tuple[int, int]:
+def find_matched_level(sizes: list[Size], settings: PyramidSettings) -> Size:
     """Return the level that is matched exhaustively, or (0, 0) if there is none that is large and small enough."""
     fitting = [size for size in sizes if min(size) >= SMALLEST_MATCHED and count_costs(size) <= MOST_COSTS]
     return min(fitting, key=lambda size: abs(min(size) - settings.matched), default=(0, 0))
@@ -138,17 +141,18 @@ def estimate_coarse_to_fine(
     flow = torch.zeros(2 * batch, 2, *sizes[0], device=frame1.device)
     backward: Tensor | None = None
     for size in sizes:
-        if size > start and max(size) > settings.finest * max(full) + 1:
+        updates = plan_updates(size, start, full, residual_of, settings)
+        if not updates:
             break
         level1, level2 = resize_frames(frame1, size), resize_frames(frame2, size)
-        if backward is None and size > start and max(size) > settings.both * max(full) + 1:
+        if backward is None and size > start and not _within(size, settings.both, full):
             flow, backward = flow.split(batch)
         if backward is None:
             level1, level2 = torch.cat((level1, level2)), torch.cat((level2, level1))
-        passes = 2 if max(size) <= settings.twice * max(full) + 1 else 1
-        flow = refine(level1, level2, resize_flow(flow, size), residual_of, settings, passes)
+        level = Level(level1, level2)
+        flow = refine(level, resize_flow(flow, size), updates)
         if size == start:
-            flow = _match(level1, level2, flow, residual_of, settings, passes)
+            flow = _match(level, flow, updates, settings)
         if backward is None:
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
     if backward is None:
@@ -159,22 +163,42 @@ def estimate_coarse_to_fine(
     return choose(frame1, frame2, guess, estimate, settings.choice_margin, settings.choice_window)
 
 
+def plan_updates(size: Size, start: Size, full: Size, residual_of: Residual, settings: PyramidSettings) -> list[Update]:
+    """Say what happens at a level, in order: nothing where the flow is to be enlarged as it is.
+
+    Up to the matched level frames are too small, and the flow too wrong, for the variational method to go first.
+    Beyond, it does what it can, the network what is left, and it ends. Each call of it warps anew, so where the network
+    is not asked it is called twice.
+    """
+    network = ask(residual_of)
+    if not settings.polished:
+        return [network] * settings.rounds if size <= start or _within(size, settings.finest, full) else []
+    if size <= start:
+        return [network, polish]
+    if _within(size, settings.asked, full):
+        return [polish] + [network, polish] * settings.rounds
+    return [polish, polish] if _within(size, settings.finest, full) else []
+
+
+def _within(size: Size, share: float, full: Size) -> bool:
+    """Say whether a level is at most a share of the full size, to a pixel."""
+    return max(size) <= share * max(full) + 1
+
+
 def _reversed(flow: Tensor) -> Tensor:
     """Exchange the halves of a batch that holds both directions."""
     return torch.cat(flow.chunk(2)[::-1])
 
 
-def _match(
-    frame1: Tensor, frame2: Tensor, flow: Tensor, residual_of: Residual, settings: PyramidSettings, passes: int
-) -> Tensor:
+def _match(level: Level, flow: Tensor, updates: list[Update], settings: PyramidSettings) -> Tensor:
     """Match one level of both directions exhaustively; return the better of the result and `flow`, pixel by pixel."""
     batch = len(flow) // 2
-    matched = median_filter(torch.cat(match_frames(frame1[:batch], frame1[batch:])), 3)
+    matched = median_filter(torch.cat(match_frames(level.frame1[:batch], level.frame1[batch:])), 3)
     matched = fill_flows(matched, ~inconsistent(matched, _reversed(matched), MATCHED_TOLERANCE))
-    matched = refine(frame1, frame2, matched, residual_of, settings, passes)
+    matched = refine(level, matched, updates)
     # Both directions are in the batch, so the backward flow of each is the other half.
     one, other = (Directions(estimate, _reversed(estimate)) for estimate in (flow, matched))
-    return choose(frame1, frame2, one, other, settings.start_margin, settings.choice_window)
+    return choose(level.frame1, level.frame2, one, other, settings.start_margin, settings.choice_window)
 
 
 def choose(frame1: Tensor, frame2: Tensor, flow: Directions, rival: Directions, margin: float, window: int) -> Tensor:
@@ -212,28 +236,3 @@ def choose(frame1: Tensor, frame2: Tensor, flow: Directions, rival: Directions, 
             mixed = torch.where(better, options[1][part], options[0][part])
             whole[:, :, top : top + rows] = mixed[:, :, inner]
     return fill_flows(chosen, trusted)
-
-
-def refine(
-    frame1: Tensor,
-    frame2: Tensor,
-    flow: Tensor,
-    residual_of: Callable[[Tensor, Tensor], Tensor],
-    settings: PyramidSettings,
-    passes: int,
-) -> Tensor:
-    """Improve the flow of one level by some passes of the network."""
-    size = 5 if min(frame1.shape[2:]) >= 40 else 3
-    described = describe(frame1)
-    warped, inside = warp(frame2, flow, frame1)
-    error = local_error(described, describe(warped), inside, settings.window)
-    for _ in range(passes):
-        update = median_filter(flow + residual_of(frame1, warped), size)
-        warped_update, inside_update = warp(frame2, update, frame1)
-        error_update = local_error(described, describe(warped_update), inside_update, settings.window)
-        better = error_update <= error * 1.02 + settings.tolerance
-        flow = torch.where(better, update, flow)
-        error = torch.where(better, error_update, error)
-        # The mixed flow needs no third warp: each pixel was warped by the flow that it keeps.
-        warped = torch.where(better, warped_update, warped)
-    return flow

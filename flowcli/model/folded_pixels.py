@@ -72,28 +72,34 @@ class FoldedPixels(nn.Module):
         self.register_buffer("position_sums", sums.float(), persistent=False)  # (2, H, W)
 
     def forward(self, frame1: Tensor, frame2: Tensor, chunk: int) -> Pixels:
-        """Turn two `(B, 3, H, W)` in [-1, 1] into `Pixels`; few tiles at a time are convolved."""
+        """Turn two `(B, 3, H, W)` in [-1, 1] into `Pixels`; a few rows of few tiles are convolved at a time."""
         batch, _, height, width = frame1.shape
         channels = frame1.new_empty(batch, self.features + 2, height, width)
         inverse = frame1.new_empty(batch, 1, height, width)
-        for tiles in split_evenly(batch, chunk // (len(self.convolution) * height * width)):
-            self._fill(frame1[tiles], frame2[tiles], channels[tiles], inverse[tiles])
+        padded = F.pad(torch.cat((frame1, frame2), dim=1), (1, 1, 1, 1))
+        maps = len(self.convolution)
+        for tiles in split_evenly(batch, chunk // (maps * height * width)):
+            for rows in split_evenly(height, chunk // (maps * width * (tiles.stop - tiles.start))):
+                responses = F.conv2d(
+                    padded[tiles, :, rows.start : rows.stop + 2], self.convolution, self.convolution_bias
+                )
+                self._fill(responses, self.position_sums[:, rows], channels[tiles, :, rows], inverse[tiles, :, rows])
         return Pixels(channels, inverse)
 
-    def _fill(self, frame1: Tensor, frame2: Tensor, channels: Tensor, inverse: Tensor) -> None:
-        responses = F.conv2d(torch.cat((frame1, frame2), dim=1), self.convolution, self.convolution_bias, padding=1)
+    def _fill(self, responses: Tensor, position_sums: Tensor, channels: Tensor, inverse: Tensor) -> None:
         features = self._gate(responses) if self.products else responses
         channels[:, :-2] = features
         count = self.features + self.position_width
-        mean = (features.sum(dim=1) + self.position_sums[0]).div_(count)
-        variance = (features.square().sum(dim=1) + self.position_sums[1]).div_(count).sub_(mean.square())
+        mean = (features.sum(dim=1) + position_sums[0]).div_(count)
+        variance = (features.square().sum(dim=1) + position_sums[1]).div_(count).sub_(mean.square())
         deviation = variance.add_(self.epsilon).sqrt_()
         channels[:, -2], channels[:, -1] = mean, deviation
         torch.reciprocal(deviation[:, None], out=inverse)
 
     def _gate(self, responses: Tensor) -> Tensor:
+        size = responses.shape[2:]
         responses = responses.flatten(2)
         left, right, skip = responses.split((self.products, self.products, self.features), dim=1)
         mixed = torch.baddbmm(skip, self.mix.expand(len(skip), -1, -1), left.mul_(right))
         scale = mixed.square().mean(dim=1, keepdim=True).add_(1).rsqrt_()
-        return mixed.mul_(scale).unflatten(2, self.position_sums.shape[1:])
+        return mixed.mul_(scale).unflatten(2, size)

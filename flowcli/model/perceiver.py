@@ -271,7 +271,9 @@ class PerceiverFlow(nn.Module):
         if frame1.shape != frame2.shape or frame1.shape[1:] != (3, *self.config.tile):
             expected = ("B", 3, *self.config.tile)
             raise ValueError(f"expected two frames of {expected}, got {(*frame1.shape,)} and {(*frame2.shape,)}")
-        features = self.pixels(extract_patches(frame1, frame2))  # (B, H*W, features)
+        # Never in bfloat16, whatever surrounds this: motion is in differences of 1/256 and less between the frames.
+        with torch.autocast(frame1.device.type, enabled=False):
+            features = self.pixels(extract_patches(frame1, frame2))  # (B, H*W, features)
         positions = self.positions.to(features.dtype).expand(frame1.shape[0], -1, -1)
         pixels = torch.cat((features, positions), dim=-1)  # (B, H*W, C)
         return pixels, self.encoder(pixels)

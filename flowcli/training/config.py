@@ -37,6 +37,7 @@ class TrainingConfig:
         widening: steps over which the residuals and the motion widen.
         largest_motion: longest background motion in pixels (at the level the network sees).
         second_pass: share of a batch shown a second time, with the network's own estimate as the handed-down flow.
+        polished: share of the handed-down flows that are polished first, as they are in the estimate; on the CPU.
         precision: "bf16" multiplies the network's matrices in bfloat16 (weights, loss and optimisers stay in float32);
             "fp32" does not.
         textures: procedural and photo textures in the bank; a new bank is drawn every `bank_steps`.
@@ -61,6 +62,7 @@ class TrainingConfig:
     widening: int = 1000
     largest_motion: float = 14.0
     second_pass: float = 0.25
+    polished: float = 0.75
     precision: Literal["fp32", "bf16"] = "fp32"
     textures: int = 384
     bank_steps: int = 500

@@ -22,7 +22,7 @@ from flowcli.training.config import TrainingConfig
 from flowcli.training.distributed import Processes
 from flowcli.training.initialise import initialise
 from flowcli.training.muon import Muon
-from flowcli.training.residual import ResidualTask, disturb, make_task, residual_loss
+from flowcli.training.residual import ResidualTask, disturb, make_task, polish_handed, residual_loss
 from flowcli.training.results import append_log, write_results
 from flowcli.training.state import TrainingState, load_state, save_state, share_state
 from flowcli.training.synthetic import SyntheticPairs, make_pairs
@@ -68,7 +68,8 @@ class TrainingData:
         largest = config.first_residual + share * (config.largest_residual - config.first_residual)
         motion = 1.0 + share * (config.largest_motion - 1.0)
         pairs = make_pairs(generator, self.bank(step), config.batch, config.model.tile, MARGIN, motion)
-        return pairs, disturb(generator, pairs.flow, config.smallest_residual, largest)
+        handed = disturb(generator, pairs.flow, config.smallest_residual, largest)
+        return pairs, polish_handed(generator, pairs, handed, config.polished)
 
 
 def train(

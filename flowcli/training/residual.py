@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from flowcli.estimator.polish import polish_flows, to_grey
 from flowcli.estimator.warp import warp
 from flowcli.training.motion import uniform
 from flowcli.training.synthetic import SyntheticPairs
@@ -76,6 +77,21 @@ def _patch(generator: Generator, batch: int, size: tuple[int, int]) -> Tensor:
     distance = torch.hypot(y - row, x - column)
     offset = torch.randn(batch, 2, 1, 1, generator=generator, device=generator.device)
     return offset * ((radius - distance) / 4 + 0.5).clamp(0, 1)
+
+
+def polish_handed(generator: Generator, pairs: SyntheticPairs, handed: Tensor, share: float) -> Tensor:
+    """Polish some of the handed-down flows as the estimator does before it asks the network.
+
+    What is left is what a variational method cannot find: rounded edges, hidden pixels, motion that was too far off.
+    """
+    chosen = (uniform(generator, 0, 1, len(handed)) < share).nonzero()[:, 0]
+    if not len(chosen):
+        return handed
+    frame1, frame2 = pairs.frame1[chosen], pairs.frame2[chosen]
+    warped, _ = warp(frame2, handed[chosen], frame1, (pairs.margin, pairs.margin))
+    polished = handed.clone()
+    polished[chosen] += polish_flows(to_grey(frame1), to_grey(warped), torch.zeros_like(handed[chosen]))
+    return polished
 
 
 def make_task(generator: Generator, pairs: SyntheticPairs, handed: Tensor) -> ResidualTask:

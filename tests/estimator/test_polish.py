@@ -2,26 +2,47 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from flowcli.estimator.polish import SMALLEST_SIDE, polish_flow
-from flowcli.flow import FlowField
+from flowcli.estimator.polish import SMALLEST_SIDE, polish_flow, polish_flows, to_grey
+from flowcli.model.features import frames_to_tensor
 from flowcli.training.scene import make_scene
 
 
-def test_a_flow_that_is_nearly_right_gets_better() -> None:
+def test_a_flow_that_is_nearly_right_gets_better_and_better() -> None:
     scene = make_scene((96, 128), seed=15)
-    nearly = FlowField(scene.truth.uv + np.float32([0.5, -0.3]))
-    before = nearly.uv.copy()
-    polished = polish_flow(scene.frame1, scene.frame2, nearly)
-    error = np.linalg.norm(polished.uv - scene.truth.uv, axis=2).mean()
-    assert error < 0.9 * np.hypot(0.5, 0.3)
-    np.testing.assert_array_equal(nearly.uv, before)
+    greys = [to_grey(frames_to_tensor([frame], torch.device("cpu")))[0] for frame in (scene.frame1, scene.frame2)]
+    nearly = scene.truth.uv + np.float32([0.5, -0.3])
+    before = nearly.copy()
+    errors = []
+    flow = nearly
+    for _ in range(2):
+        flow = polish_flow(greys[0], greys[1], flow)
+        errors.append(np.linalg.norm(flow - scene.truth.uv, axis=2).mean())
+    assert errors[1] < errors[0] < 0.9 * np.hypot(0.5, 0.3)
+    np.testing.assert_array_equal(nearly, before)
+
+
+def test_a_batch_is_its_pairs_one_by_one() -> None:
+    generator = torch.Generator().manual_seed(5)
+    frame1, frame2 = (torch.rand(2, 3, 20, 30, generator=generator) * 2 - 1 for _ in range(2))
+    flow = torch.randn(2, 2, 20, 30, generator=generator)
+    greys = to_grey(frame1), to_grey(frame2)
+    whole = polish_flows(*greys, flow)
+    for index in range(2):
+        alone = polish_flow(greys[0][index], greys[1][index], flow[index].permute(1, 2, 0).contiguous().numpy())
+        np.testing.assert_array_equal(whole[index].permute(1, 2, 0).numpy(), alone)
+
+
+def test_grey_is_in_8_bits_and_weighs_colours_as_video_does() -> None:
+    frames = torch.stack([torch.full((3, 2, 2), value) for value in (-1.0, 0.0, 1.0)])
+    frames[1, 1:] = -1  # half red
+    assert to_grey(frames)[:, 0, 0].tolist() == [0, 38, 255]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (SMALLEST_SIDE - 1, 40), (SMALLEST_SIDE, SMALLEST_SIDE), (9, 200)])
 def test_frames_of_any_size(size: tuple[int, int]) -> None:
-    frame = np.full((*size, 3), 90, np.uint8)
-    field = FlowField(np.ones((*size, 2), np.float32))
-    polished = polish_flow(frame, frame, field)
-    assert polished.size == size
-    np.testing.assert_allclose(polished.uv, 1, atol=1e-3)
+    grey = np.full(size, 90, np.uint8)
+    polished = polish_flow(grey, grey, np.ones((*size, 2), np.float32))
+    assert polished.shape == (*size, 2)
+    np.testing.assert_allclose(polished, 1, atol=1e-3)

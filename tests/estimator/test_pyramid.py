@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, permutations
 
 import pytest
@@ -16,11 +17,14 @@ from flowcli.estimator.pyramid import (
     estimate_coarse_to_fine,
     find_matched_level,
     level_sizes,
+    plan_updates,
     resize_flow,
 )
 from flowcli.estimator.smoothing import median_filter
+from flowcli.estimator.updates import polish
 
 SETTINGS = PyramidSettings()
+NETWORK_ALONE = PyramidSettings(polished=False)
 
 
 def textured_frame(height: int, width: int) -> Tensor:
@@ -72,11 +76,11 @@ def test_a_perfect_residual_network_recovers_a_large_translation() -> None:
             answer[1] *= -1  # both directions are one batch
         return answer
 
-    flow = estimate_coarse_to_fine(frame1, frame2, oracle, SETTINGS)
+    flow = estimate_coarse_to_fine(frame1, frame2, oracle, NETWORK_ALONE)
     inner = flow[..., 20:-20, 20:-20]
     torch.testing.assert_close(inner.mean((0, 2, 3)), torch.tensor([9.0, 5.0]), atol=0.05, rtol=0)
-    # The level that is matched is gone through twice.
-    assert len(calls) == 2 * (len(level_sizes((96, 128), SETTINGS)) + 1)
+    # The level that is matched is gone through twice, the last level of all not at all.
+    assert len(calls) == len(level_sizes((96, 128), SETTINGS))
 
 
 def test_without_a_network_the_match_carries_motion_that_no_pyramid_sees() -> None:
@@ -87,7 +91,7 @@ def test_without_a_network_the_match_carries_motion_that_no_pyramid_sees() -> No
     def nothing(first: Tensor, warped: Tensor) -> Tensor:
         return torch.zeros(len(first), 2, *first.shape[2:])
 
-    flow = estimate_coarse_to_fine(frame1, frame2, nothing, SETTINGS)
+    flow = estimate_coarse_to_fine(frame1, frame2, nothing, NETWORK_ALONE)
     inner = flow[0, :, 40:-40, 40:-40]
     assert (inner - torch.tensor([30.0, -16.0])[:, None, None]).norm(dim=0).mean() < 1
     # What leaves the frame at the right goes on like the rest.
@@ -102,6 +106,24 @@ def test_the_gate_refuses_updates_that_explain_the_frames_worse() -> None:
 
     flow = estimate_coarse_to_fine(frame, frame, wrong, SETTINGS)
     assert flow.abs().mean() < 0.05
+
+
+def test_the_network_is_asked_between_polishes_and_only_up_to_its_share() -> None:
+    def nothing(first: Tensor, warped: Tensor) -> Tensor:
+        raise AssertionError("only the plan is looked at")
+
+    full, start = (436, 1024), (51, 120)
+    settings = PyramidSettings(asked=0.25, rounds=2, finest=0.5)
+
+    def names(size: tuple[int, int], settings: PyramidSettings) -> str:
+        updates = plan_updates(size, start, full, nothing, settings)
+        return "".join("p" if update is polish else "n" for update in updates)
+
+    assert [names(size, settings) for size in level_sizes(full, settings)] == [
+        "np", "np", "np", "pnpnp", "pnpnp", "pp", "pp", "", ""
+    ]  # fmt: skip
+    alone = replace(settings, polished=False)
+    assert [names(size, alone) for size in level_sizes(full, settings)] == ["nn"] * 7 + ["", ""]
 
 
 def test_of_two_flows_the_one_that_explains_the_frames_is_chosen() -> None:

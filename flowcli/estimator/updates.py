@@ -1,0 +1,74 @@
+"""What improves the flow at one level of the pyramid, and the gate that every improvement has to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flowcli.estimator.evidence import describe, local_error
+from flowcli.estimator.polish import polish_flows, to_grey
+from flowcli.estimator.smoothing import median_filter
+from flowcli.estimator.warp import warp
+
+WINDOW = 9
+"""Side of the gate's window in pixels."""
+
+FACTOR, TOLERANCE = 1.02, 0.001
+"""An update is kept where the local error grows by at most 2 % and 0.001."""
+
+Residual = Callable[[Tensor, Tensor], Tensor]
+"""Maps frame 1 and warped frame 2 of any size to the residual flow."""
+
+
+class Level:
+    """The frames of one level, float `(B, 3, H, W)` in [-1, 1]."""
+
+    def __init__(self, frame1: Tensor, frame2: Tensor) -> None:
+        self.frame1, self.frame2 = frame1, frame2
+
+    @cached_property
+    def greys(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Both frames in 8-bit grey, `(B, H, W)`."""
+        return to_grey(self.frame1), to_grey(self.frame2)
+
+
+Update = Callable[[Level, Tensor, Tensor], Tensor]
+"""Maps a level, its flow `(B, 2, H, W)`, and frame 2 as warped by that flow, to a better flow."""
+
+
+def ask(residual_of: Residual) -> Update:
+    """Make the network's update: add what it finds left, and remove lonely errors."""
+
+    def update(level: Level, flow: Tensor, warped: Tensor) -> Tensor:
+        size = 5 if min(flow.shape[2:]) >= 40 else 3
+        return median_filter(flow + residual_of(level.frame1, warped), size)
+
+    return update
+
+
+def polish(level: Level, flow: Tensor, warped: Tensor) -> Tensor:
+    """Refine the flow variationally."""
+    return polish_flows(*level.greys, flow)
+
+
+def refine(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
+    """Apply updates one after the other, each where it does not explain the frames worse."""
+    frame1, frame2 = level.frame1, level.frame2
+    described = describe(frame1)
+    warped, inside = warp(frame2, flow, frame1)
+    error = local_error(described, describe(warped), inside, WINDOW)
+    for update in updates:
+        updated = update(level, flow, warped)
+        warped_update, inside_update = warp(frame2, updated, frame1)
+        error_update = local_error(described, describe(warped_update), inside_update, WINDOW)
+        better = error_update <= error * FACTOR + TOLERANCE
+        flow = torch.where(better, updated, flow)
+        error = torch.where(better, error_update, error)
+        # The mixed flow needs no third warp: each pixel was warped by the flow that it keeps.
+        warped = torch.where(better, warped_update, warped)
+    return flow
