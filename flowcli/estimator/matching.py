@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.estimator.evidence import box_mean, describe
+from flowcli.estimator.workers import Workers
 
 REACH_SHORT, REACH_LONG = 0.22, 0.3
 """Longest displacement along the frame's shorter and longer side, as shares of the shorter one."""
@@ -32,23 +33,28 @@ AGGREGATED = 9
 """Pixels whose costs are added before the paths: 3x3. Four paths of them stay below 2^15."""
 
 
-def match_frames(frame1: Tensor, frame2: Tensor) -> tuple[Tensor, Tensor]:
+def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tensor, Tensor]:
     """Find the flow of small frames without any first guess.
 
     Args:
         frame1: float `(B, 3, H, W)` in [-1, 1]; some 50 to 70 pixels on the shorter side.
         frame2: the same shape.
+        workers: match pairs and directions side by side. Thousands of small operations: torch's own threads would spend
+            their time waiting for each other.
 
     Returns:
         The flow from frame 1 to frame 2 and from frame 2 to frame 1, float32 `(B, 2, H, W)` in pixels; quarter-pixel
         accuracy at best.
     """
     reach = find_reach((frame1.shape[2], frame1.shape[3]))
-    flows: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for described1, described2 in zip(_describe(frame1), _describe(frame2), strict=True):
-        for pair, found in (((described1, described2), flows[0]), ((described2, described1), flows[1])):
-            found.append(_best_displacement(aggregate(match_costs(*pair, reach))))
-    return torch.stack(flows[0]), torch.stack(flows[1])
+    described = list(zip(_describe(frame1), _describe(frame2), strict=True))
+    described += [pair[::-1] for pair in described]
+
+    def match(pair: tuple[Tensor, Tensor]) -> Tensor:
+        return _best_displacement(aggregate(match_costs(*pair, reach)))
+
+    forward, backward = torch.stack(workers.run(match, described)).chunk(2)
+    return forward, backward
 
 
 def find_reach(size: tuple[int, int]) -> tuple[int, int]:

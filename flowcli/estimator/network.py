@@ -14,7 +14,6 @@ from flowcli.errors import UsageError
 from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
 from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
-from flowcli.estimator.polish import polish_flows, to_grey
 from flowcli.estimator.presets import DEFAULT_PRESET, Preset, find_preset
 from flowcli.estimator.pyramid import Directions, estimate_coarse_to_fine
 from flowcli.estimator.tiled import TiledNetwork
@@ -62,8 +61,8 @@ class NetworkFlow:
         self.overlap = default_overlap(config, work) if overlap is None else overlap
         if not 0 <= self.overlap < min(config.tile):
             raise UsageError(f"expected an overlap from 0 to {min(config.tile) - 1} pixels, got {overlap}")
-        workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
-        budget = plan_buffers(config, memory or DEFAULT_MEMORY, self.device, workers.count)
+        self.workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
+        budget = plan_buffers(config, memory or DEFAULT_MEMORY, self.device, self.workers.count)
         self.batch = batch or budget.batch
         operands = torch.bfloat16 if self.precision == "bf16" else torch.float32
         self.model = fold(build_model(checkpoint), operands, budget.chunk).to(self.device)
@@ -74,7 +73,7 @@ class NetworkFlow:
             self.overlap,
             grid="even" if config.residual else "published",
             cap=self.overlap if config.residual else None,
-            workers=workers,
+            workers=self.workers,
         )
         self.pyramid = replace(work.pyramid, polished=self.polish)
         self.name = str(model)
@@ -95,11 +94,9 @@ class NetworkFlow:
         frame1, frame2 = (frames_to_tensor(frames, self.device) for frames in zip(*pairs, strict=True))
         if self.config.residual:
             start = self._guess(pairs)
-            flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, start)
+            flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, start, self.workers)
         else:
             flow = self.tiled(frame1, frame2)
-        if self.polish:
-            flow = polish_flows(*(to_grey(frames) for frames in (frame1, frame2)), flow)
         return [FlowField(uv) for uv in flow_to_numpy(flow)]
 
     def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Directions | None:

@@ -24,8 +24,9 @@ from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
 from flowcli.estimator.matching import count_costs, match_frames
 from flowcli.estimator.smoothing import median_filter
-from flowcli.estimator.updates import Level, Residual, Update, ask, polish, refine
+from flowcli.estimator.updates import Level, Residual, Update, ask, finish, polish, refine, sharpen
 from flowcli.estimator.warp import warp
+from flowcli.estimator.workers import Workers
 
 SMALLEST_MATCHED = 16
 """Frames with a shorter side than this are not matched: there is too little to tell displacements apart."""
@@ -120,7 +121,12 @@ def find_matched_level(sizes: list[Size], settings: PyramidSettings) -> Size:
 
 @torch.inference_mode()
 def estimate_coarse_to_fine(
-    frame1: Tensor, frame2: Tensor, residual_of: Residual, settings: PyramidSettings, guess: Directions | None = None
+    frame1: Tensor,
+    frame2: Tensor,
+    residual_of: Residual,
+    settings: PyramidSettings,
+    guess: Directions | None = None,
+    workers: Workers | None = None,
 ) -> Tensor:
     """Estimate the flow of a batch of frames.
 
@@ -130,10 +136,12 @@ def estimate_coarse_to_fine(
         residual_of: the network.
         settings: the pyramid.
         guess: another estimate at full size; it stays where the network's own has no better evidence.
+        workers: threads for what surrounds the network; None: the caller's alone.
 
     Returns:
         float32 `(B, 2, H, W)` in pixels.
     """
+    workers = workers or Workers(1)
     full = (frame1.shape[2], frame1.shape[3])
     sizes = level_sizes(full, settings)
     start = find_matched_level(sizes, settings)
@@ -141,7 +149,7 @@ def estimate_coarse_to_fine(
     flow = torch.zeros(2 * batch, 2, *sizes[0], device=frame1.device)
     backward: Tensor | None = None
     for size in sizes:
-        updates = plan_updates(size, start, full, residual_of, settings)
+        updates = plan_updates(size, start, full, residual_of, settings, workers)
         if not updates:
             break
         level1, level2 = resize_frames(frame1, size), resize_frames(frame2, size)
@@ -152,23 +160,27 @@ def estimate_coarse_to_fine(
         level = Level(level1, level2)
         flow = refine(level, resize_flow(flow, size), updates)
         if size == start:
-            flow = _match(level, flow, updates, settings)
+            flow = _match(level, flow, updates, settings, workers)
         if backward is None:
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
     if backward is None:
         flow, backward = flow.split(batch)
     estimate = Directions(resize_flow(flow, full), resize_flow(backward, full))
     if guess is None:
-        return fill_flows(estimate.forward, ~inconsistent(*estimate))
-    return choose(frame1, frame2, guess, estimate, settings.choice_margin, settings.choice_window)
+        flow = fill_flows(estimate.forward, ~inconsistent(*estimate))
+    else:
+        flow = choose(frame1, frame2, guess, estimate, settings.choice_margin, settings.choice_window)
+    return finish(Level(frame1, frame2), flow, workers) if settings.polished else flow
 
 
-def plan_updates(size: Size, start: Size, full: Size, residual_of: Residual, settings: PyramidSettings) -> list[Update]:
+def plan_updates(
+    size: Size, start: Size, full: Size, residual_of: Residual, settings: PyramidSettings, workers: Workers
+) -> list[Update]:
     """Say what happens at a level, in order: nothing where the flow is to be enlarged as it is.
 
     Up to the matched level frames are too small, and the flow too wrong, for the variational method to go first.
-    Beyond, it does what it can, the network what is left, and it ends. Each call of it warps anew, so where the network
-    is not asked it is called twice.
+    Beyond, it does what it can, the network what is left, it ends, and edges are sharpened. Each call of it warps anew,
+    so where the network is not asked it is called twice.
     """
     network = ask(residual_of)
     if not settings.polished:
@@ -176,8 +188,8 @@ def plan_updates(size: Size, start: Size, full: Size, residual_of: Residual, set
     if size <= start:
         return [network, polish]
     if _within(size, settings.asked, full):
-        return [polish] + [network, polish] * settings.rounds
-    return [polish, polish] if _within(size, settings.finest, full) else []
+        return [polish] + [network, polish] * settings.rounds + [sharpen(workers)]
+    return [polish, polish, sharpen(workers)] if _within(size, settings.finest, full) else []
 
 
 def _within(size: Size, share: float, full: Size) -> bool:
@@ -190,10 +202,10 @@ def _reversed(flow: Tensor) -> Tensor:
     return torch.cat(flow.chunk(2)[::-1])
 
 
-def _match(level: Level, flow: Tensor, updates: list[Update], settings: PyramidSettings) -> Tensor:
+def _match(level: Level, flow: Tensor, updates: list[Update], settings: PyramidSettings, workers: Workers) -> Tensor:
     """Match one level of both directions exhaustively; return the better of the result and `flow`, pixel by pixel."""
     batch = len(flow) // 2
-    matched = median_filter(torch.cat(match_frames(level.frame1[:batch], level.frame1[batch:])), 3)
+    matched = median_filter(torch.cat(match_frames(level.frame1[:batch], level.frame1[batch:], workers)), 3)
     matched = fill_flows(matched, ~inconsistent(matched, _reversed(matched), MATCHED_TOLERANCE))
     matched = refine(level, matched, updates)
     # Both directions are in the batch, so the backward flow of each is the other half.

@@ -76,8 +76,6 @@ class TiledNetwork:
             norm[..., row : row + self.tile[0], column : column + self.tile[1]] += weights
         windows = [(index, *offset) for index in range(batch) for offset in grid.offsets]
 
-        # Threads do not inherit inference mode.
-        @torch.inference_mode()
         def run(chosen: list[Window]) -> Tensor:
             tiles1, tiles2 = (torch.stack([self._cut(f, *w) for w in chosen]) for f in (frame1, frame2))
             return self._run(tiles1, tiles2) * weights

@@ -10,16 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flowcli.estimator.edges import sharpen_edges
 from flowcli.estimator.evidence import describe, local_error
 from flowcli.estimator.polish import polish_flows, to_grey
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.warp import warp
+from flowcli.estimator.workers import Workers
 
 WINDOW = 9
 """Side of the gate's window in pixels."""
 
 FACTOR, TOLERANCE = 1.02, 0.001
 """An update is kept where the local error grows by at most 2 % and 0.001."""
+
+FINISHES = 2
+"""Rounds of polish and sharper edges at full size."""
 
 Residual = Callable[[Tensor, Tensor], Tensor]
 """Maps frame 1 and warped frame 2 of any size to the residual flow."""
@@ -52,8 +57,17 @@ def ask(residual_of: Residual) -> Update:
 
 
 def polish(level: Level, flow: Tensor, warped: Tensor) -> Tensor:
-    """Refine the flow variationally."""
+    """Make the variational update."""
     return polish_flows(*level.greys, flow)
+
+
+def sharpen(workers: Workers) -> Update:
+    """Make the update that sharpens the edges of motion."""
+
+    def update(level: Level, flow: Tensor, warped: Tensor) -> Tensor:
+        return sharpen_edges(flow, level.frame1, workers)
+
+    return update
 
 
 def refine(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
@@ -71,4 +85,11 @@ def refine(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
         error = torch.where(better, error_update, error)
         # The mixed flow needs no third warp: each pixel was warped by the flow that it keeps.
         warped = torch.where(better, warped_update, warped)
+    return flow
+
+
+def finish(level: Level, flow: Tensor, workers: Workers) -> Tensor:
+    """Refine the flow at full size, without a gate."""
+    for _ in range(FINISHES):
+        flow = sharpen_edges(polish_flows(*level.greys, flow), level.frame1, workers)
     return flow

@@ -42,7 +42,7 @@ class Workers:
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:
-                pending.append(self._pool.submit(function, item))
+                pending.append(self._pool.submit(_without_gradients, function, item))
                 if len(pending) == 2 * self.count:
                     yield pending.popleft().result()
             while pending:
@@ -50,6 +50,10 @@ class Workers:
         finally:
             for future in pending:  # after an error, or when the caller stops
                 future.cancel()
+
+    def run(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Do the same and wait for all."""
+        return list(self.map(function, items))
 
     def _start(self) -> ThreadPoolExecutor:
         threads = torch.get_num_threads()
@@ -60,3 +64,9 @@ class Workers:
             torch.set_flush_denormal(True)
 
         return ThreadPoolExecutor(self.count, thread_name_prefix="flowcli-tiles", initializer=prepare)
+
+
+def _without_gradients(function: Callable[[Item], Result], item: Item) -> Result:
+    # Threads do not inherit inference mode.
+    with torch.inference_mode():
+        return function(item)

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.estimator.matching import AGGREGATED, LARGE, SMALL, aggregate, match_costs, match_frames
+from flowcli.estimator.workers import Workers
 
 
 def noise_frame(height: int, width: int, seed: int = 0) -> Tensor:
@@ -16,7 +17,7 @@ def noise_frame(height: int, width: int, seed: int = 0) -> Tensor:
 def test_motion_of_a_fifth_of_the_frame_is_found_both_ways() -> None:
     frame1 = noise_frame(48, 64)
     frame2 = torch.roll(frame1, (-7, 9), dims=(2, 3))
-    forward, backward = match_frames(frame1, frame2)
+    forward, backward = match_frames(frame1, frame2, Workers(1))
     assert forward.shape == backward.shape == (1, 2, 48, 64)
     inner = forward[0, :, 12:-12, 16:-16]
     truth = torch.tensor([9.0, -7.0])[:, None, None]
@@ -27,8 +28,8 @@ def test_motion_of_a_fifth_of_the_frame_is_found_both_ways() -> None:
 def test_pairs_of_a_batch_are_matched_each_on_their_own() -> None:
     first, second = noise_frame(24, 32, 1), noise_frame(24, 32, 2)
     moved = (torch.roll(first, 3, dims=3), torch.roll(second, -4, dims=2))
-    forward, _ = match_frames(torch.cat((first, second)), torch.cat(moved))
-    alone, _ = match_frames(second, moved[1])
+    forward, _ = match_frames(torch.cat((first, second)), torch.cat(moved), Workers(1))
+    alone, _ = match_frames(second, moved[1], Workers(1))
     torch.testing.assert_close(forward[1:], alone, rtol=0, atol=0)
     assert forward[0, 0].median().round() == 3
     assert forward[1, 1].median().round() == -4
@@ -38,7 +39,7 @@ def test_two_motions_keep_their_edge() -> None:
     frame1 = noise_frame(48, 64)
     frame2 = frame1.clone()
     frame2[..., 16:32, 26:46] = frame1[..., 16:32, 20:40]  # a square moves 6 px to the right over a still background
-    forward, _ = match_frames(frame1, frame2)
+    forward, _ = match_frames(frame1, frame2, Workers(1))
     assert (forward[0, 0, 18:30, 22:38] - 6).abs().median() < 0.25
     assert forward[0, :, :12].abs().median() < 0.25
     assert forward[0, :, :, :16].abs().median() < 0.25
@@ -46,7 +47,7 @@ def test_two_motions_keep_their_edge() -> None:
 
 def test_a_frame_without_texture_gives_motion_within_reach() -> None:
     flat = torch.full((1, 3, 20, 30), 0.3)
-    forward, backward = match_frames(flat, flat)
+    forward, backward = match_frames(flat, flat, Workers(1))
     assert forward.isfinite().all() and backward.isfinite().all()
     assert forward.abs().amax() <= 0.3 * 20
 

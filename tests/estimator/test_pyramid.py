@@ -22,6 +22,7 @@ from flowcli.estimator.pyramid import (
 )
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.updates import polish
+from flowcli.estimator.workers import Workers
 
 SETTINGS = PyramidSettings()
 NETWORK_ALONE = PyramidSettings(polished=False)
@@ -116,14 +117,14 @@ def test_the_network_is_asked_between_polishes_and_only_up_to_its_share() -> Non
     settings = PyramidSettings(asked=0.25, rounds=2, finest=0.5)
 
     def names(size: tuple[int, int], settings: PyramidSettings) -> str:
-        updates = plan_updates(size, start, full, nothing, settings)
-        return "".join("p" if update is polish else "n" for update in updates)
+        updates = plan_updates(size, start, full, nothing, settings, Workers(1))
+        return "".join("p" if update is polish else update.__qualname__[0] for update in updates)
 
     assert [names(size, settings) for size in level_sizes(full, settings)] == [
-        "np", "np", "np", "pnpnp", "pnpnp", "pp", "pp", "", ""
+        "ap", "ap", "ap", "papaps", "papaps", "pps", "pps", "", ""
     ]  # fmt: skip
     alone = replace(settings, polished=False)
-    assert [names(size, alone) for size in level_sizes(full, settings)] == ["nn"] * 7 + ["", ""]
+    assert [names(size, alone) for size in level_sizes(full, settings)] == ["aa"] * 7 + ["", ""]
 
 
 def test_of_two_flows_the_one_that_explains_the_frames_is_chosen() -> None:
