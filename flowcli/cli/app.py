@@ -58,8 +58,8 @@ for _command in (info, bench, demo):
 
 def main() -> None:
     """Run the command line; a FlowcliError becomes one line on stderr and exit code 1, or 2 if it is a UsageError."""
-    # Threads that wait for each other sleep: spinning, they take the processor from whoever they wait for when a machine
-    # is shared. Read once, when the library of torch's threads is loaded.
+    # Threads that wait for each other sleep: spinning, they take the processor from whoever they wait for when a
+    # machine is shared. Read once, when the library of torch's threads is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()

@@ -48,7 +48,7 @@ def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tens
     """
     reach = find_reach((frame1.shape[2], frame1.shape[3]))
     described = list(zip(_describe(frame1), _describe(frame2), strict=True))
-    described += [pair[::-1] for pair in described]
+    described += [(second, first) for first, second in described]
 
     def match(pair: tuple[Tensor, Tensor]) -> Tensor:
         return _best_displacement(aggregate(match_costs(*pair, reach)))

@@ -10,7 +10,7 @@ from flowcli.estimator.workers import Workers
 
 
 def two_surfaces() -> tuple[Tensor, Tensor]:
-    """A frame `(1, 3, 40, 60)` with a dark left and a bright right half, and flow whose edge is ramped over 8 pixels."""
+    """A frame `(1, 3, 40, 60)` with a dark and a bright half, and flow whose edge between them is a ramp."""
     frame = torch.full((1, 3, 40, 60), -0.6)
     frame[..., 30:] = 0.6
     flow = torch.zeros(1, 2, 40, 60)
