@@ -8,6 +8,7 @@ import torch
 
 from flowcli.model.config import ModelConfig
 from flowcli.model.folded import CPU_CHUNK, GPU_CHUNK
+from flowcli.model.folded_decoder import CPU_WIDTH
 
 DEFAULT_MEMORY = 2.0
 """Ceiling in GiB when none is given."""
@@ -24,7 +25,7 @@ class Budget(NamedTuple):
 
     Attributes:
         batch: tiles per call of the network.
-        chunk: scores held at once.
+        chunk: scores held at once by the encoder, and by the decoder on a GPU.
     """
 
     batch: int
@@ -44,7 +45,8 @@ def plan_buffers(config: ModelConfig, memory: float, device: torch.device, worke
     # On a CPU a matter of cache, far below any ceiling.
     most = CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
     chunk = int(min(most, max(CPU_CHUNK, values / 2 / SCORE_ARRAYS)))
-    batch = int((values - SCORE_ARRAYS * chunk) / _values_per_tile(config))
+    scores = chunk * CPU_WIDTH if device.type == "cpu" else chunk
+    batch = int((values - SCORE_ARRAYS * scores) / _values_per_tile(config))
     return Budget(max(1, min(MOST_TILES[device.type], batch)), chunk)
 
 

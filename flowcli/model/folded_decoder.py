@@ -18,6 +18,9 @@ from flowcli.model.perceiver import CrossBlock
 # Torch reduces over latents a third as fast when the pixels beside each other are no multiple of four AVX2 vectors.
 COLUMNS = 32
 
+CPU_WIDTH = 4
+"""Chunks of the encoder in one of the decoder, of one tile: products of few columns are slow on a CPU."""
+
 
 class FoldedWrite(nn.Module):
     """The flow of every pixel, from the latents."""
@@ -89,8 +92,9 @@ class FoldedWrite(nn.Module):
         for tiles in split_evenly(batch, chunk // (count * height * width)):
             chosen, tile_keys = pixels.tiles(tiles), [part[tiles] for part in keys]
             held = count * (tiles.stop - tiles.start)
-            for rows in split_evenly(height, chunk // (held * width)):
-                for columns in split_evenly(width, chunk // held, COLUMNS):
+            most = chunk * CPU_WIDTH if latents.device.type == "cpu" else chunk
+            for rows in split_evenly(height, most // (held * width)):
+                for columns in split_evenly(width, most // held, COLUMNS):
                     flow[tiles, :, rows, columns] = self._decode(chosen, tile_keys, values[tiles], rows, columns)
         return flow
 
