@@ -7,6 +7,8 @@ call goes on from a better linearisation.
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -17,6 +19,11 @@ from torch import Tensor
 SMOOTHNESS, BRIGHTNESS, GRADIENT = 10.0, 5.0, 10.0
 FIXED_POINT_ITERATIONS, SOR_ITERATIONS = 5, 5
 
+LONGEST_REACH = 32
+"""Rows beyond a band from which less than 0.01 px comes through the iterations."""
+
+BAND_PIXELS = 2**21
+
 LUMA = 0.299, 0.587, 0.114
 """Weights of red, green and blue in grey (ITU-R BT.601), OpenCV's."""
 
@@ -25,9 +32,29 @@ SMALLEST_SIDE = 8
 
 
 def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the polished flow, float32 `(H, W, 2)` in pixels, of two grey frames `(H, W)`; tiny frames' as it is."""
+    """Return the polished flow, float32 `(H, W, 2)` in pixels, of two grey frames `(H, W)`; tiny frames' as it is.
+
+    Large frames are worked on in bands, because OpenCV holds some twenty planes of what it is given.
+    """
+    height, width = grey1.shape
     if min(grey1.shape) < SMALLEST_SIDE:
         return uv
+    rows = max(LONGEST_REACH, BAND_PIXELS // width)
+    if rows >= height:
+        return _refine(grey1, grey2, uv)
+    polished = np.empty_like(uv)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        # What a pixel's flow points at has to be in the band as well.
+        halo = LONGEST_REACH + math.ceil(np.abs(uv[top:bottom, :, 1]).max())
+        # An even row, so that the checkerboard of the iterations is that of the whole.
+        first, last = max(0, top - halo) // 2 * 2, min(height, bottom + halo)
+        band = _refine(grey1[first:last], grey2[first:last], uv[first:last])
+        polished[top:bottom] = band[top - first : bottom - first]
+    return polished
+
+
+def _refine(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
     refinement = cv2.VariationalRefinement.create()
     refinement.setAlpha(SMOOTHNESS)
     refinement.setDelta(BRIGHTNESS)
@@ -47,5 +74,7 @@ def polish_flows(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], flow: Tenso
 
 def to_grey(frames: Tensor) -> NDArray[np.uint8]:
     """Turn RGB `(B, 3, H, W)` in [-1, 1] into the 8-bit grey frames that OpenCV wants, `(B, H, W)`."""
-    grey = (frames * frames.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1)
-    return ((grey + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+    grey = torch.ones_like(frames[:, 0])
+    for channel, weight in enumerate(LUMA):
+        grey.add_(frames[:, channel], alpha=weight)
+    return grey.mul_(127.5).round_().clamp_(0, 255).byte().cpu().numpy()

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.estimator.bands import cut_bands
 from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
 from flowcli.estimator.matching import count_costs, match_frames
@@ -39,10 +40,6 @@ MATCHED_TOLERANCE = 1.0
 
 LEAVES = 0.15
 """What a pixel whose flow leaves the frame counts in a comparison, where a perfect match counts 0 and the worst 1.5."""
-
-BAND_PIXELS = 2**19
-"""Pixels compared at once."""
-
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -229,22 +226,17 @@ def choose(frame1: Tensor, frame2: Tensor, flow: Directions, rival: Directions, 
     """
     height, width = frame1.shape[2:]
     chosen, trusted = torch.empty_like(flow.forward), frame1.new_empty(len(frame1), 1, height, width, dtype=torch.bool)
-    # In bands of rows: what is compared takes many times the memory of a frame.
-    rows, halo = max(window, BAND_PIXELS // (width * len(frame1))), window // 2 + 1
-    for top in range(0, height, rows):
-        first, last = max(0, top - halo), min(height, top + rows + halo)
-        band = frame1[:, :, first:last]
+    for rows, around, inner in cut_bands(height, width * len(frame1), window // 2 + 1):
+        band = frame1[:, :, around]
         described = describe(band)
         options = []
         for estimate in (flow, rival):
-            forward = estimate.forward[:, :, first:last]
-            warped, inside = warp(frame2, forward, band, (first, 0))
-            doubtful = inconsistent(forward, estimate.backward, top=first)
+            forward = estimate.forward[:, :, around]
+            warped, inside = warp(frame2, forward, band, (around.start, 0))
+            doubtful = inconsistent(forward, estimate.backward, top=around.start)
             error = local_error(described, describe(warped), inside, window, LEAVES, doubtful)
             options.append((error, forward, ~doubtful))
         better = options[1][0] < options[0][0] * margin
-        inner = slice(top - first, min(rows, height - top) + top - first)
         for whole, part in ((chosen, 1), (trusted, 2)):
-            mixed = torch.where(better, options[1][part], options[0][part])
-            whole[:, :, top : top + rows] = mixed[:, :, inner]
+            whole[:, :, rows] = torch.where(better, options[1][part], options[0][part])[:, :, inner]
     return fill_flows(chosen, trusted)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flowcli.estimator.bands import cut_bands
 from flowcli.estimator.edges import sharpen_edges
 from flowcli.estimator.evidence import describe, local_error
 from flowcli.estimator.polish import polish_flows, to_grey
@@ -42,21 +43,22 @@ class Level:
         return to_grey(self.frame1), to_grey(self.frame2)
 
 
-Update = Callable[[Level, Tensor, Tensor], Tensor]
-"""Maps a level, its flow `(B, 2, H, W)`, and frame 2 as warped by that flow, to a better flow."""
+Update = Callable[[Level, Tensor], Tensor]
+"""Maps a level and its flow `(B, 2, H, W)` to a better flow."""
 
 
 def ask(residual_of: Residual) -> Update:
     """Make the network's update: add what it finds left, and remove lonely errors."""
 
-    def update(level: Level, flow: Tensor, warped: Tensor) -> Tensor:
+    def update(level: Level, flow: Tensor) -> Tensor:
+        warped, _ = warp(level.frame2, flow, level.frame1)
         size = 5 if min(flow.shape[2:]) >= 40 else 3
         return median_filter(flow + residual_of(level.frame1, warped), size)
 
     return update
 
 
-def polish(level: Level, flow: Tensor, warped: Tensor) -> Tensor:
+def polish(level: Level, flow: Tensor) -> Tensor:
     """Make the variational update."""
     return polish_flows(*level.greys, flow)
 
@@ -64,7 +66,7 @@ def polish(level: Level, flow: Tensor, warped: Tensor) -> Tensor:
 def sharpen(workers: Workers) -> Update:
     """Make the update that sharpens the edges of motion."""
 
-    def update(level: Level, flow: Tensor, warped: Tensor) -> Tensor:
+    def update(level: Level, flow: Tensor) -> Tensor:
         return sharpen_edges(flow, level.frame1, workers)
 
     return update
@@ -72,20 +74,24 @@ def sharpen(workers: Workers) -> Update:
 
 def refine(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
     """Apply updates one after the other, each where it does not explain the frames worse."""
-    frame1, frame2 = level.frame1, level.frame2
-    described = describe(frame1)
-    warped, inside = warp(frame2, flow, frame1)
-    error = local_error(described, describe(warped), inside, WINDOW)
+    error = explain(level, flow)
     for update in updates:
-        updated = update(level, flow, warped)
-        warped_update, inside_update = warp(frame2, updated, frame1)
-        error_update = local_error(described, describe(warped_update), inside_update, WINDOW)
-        better = error_update <= error * FACTOR + TOLERANCE
-        flow = torch.where(better, updated, flow)
-        error = torch.where(better, error_update, error)
-        # The mixed flow needs no third warp: each pixel was warped by the flow that it keeps.
-        warped = torch.where(better, warped_update, warped)
+        updated = update(level, flow)
+        error_updated = explain(level, updated)
+        better = error_updated <= error * FACTOR + TOLERANCE
+        flow, error = torch.where(better, updated, flow), torch.where(better, error_updated, error)
     return flow
+
+
+def explain(level: Level, flow: Tensor) -> Tensor:
+    """Say how badly a flow explains the frames around each pixel, `(B, 1, H, W)`; see `local_error`."""
+    batch, _, height, width = flow.shape
+    error = flow.new_empty(batch, 1, height, width)
+    for rows, around, inner in cut_bands(height, width * batch, WINDOW // 2 + 1):
+        frame1 = level.frame1[:, :, around]
+        warped, inside = warp(level.frame2, flow[:, :, around], frame1, (around.start, 0))
+        error[:, :, rows] = local_error(describe(frame1), describe(warped), inside, WINDOW)[:, :, inner]
+    return error
 
 
 def finish(level: Level, flow: Tensor, workers: Workers) -> Tensor:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.estimator import polish
 from flowcli.estimator.polish import SMALLEST_SIDE, polish_flow, polish_flows, to_grey
 from flowcli.model.features import frames_to_tensor
 from flowcli.training.scene import make_scene
@@ -38,6 +39,16 @@ def test_grey_is_in_8_bits_and_weighs_colours_as_video_does() -> None:
     frames = torch.stack([torch.full((3, 2, 2), value) for value in (-1.0, 0.0, 1.0)])
     frames[1, 1:] = -1  # half red
     assert to_grey(frames)[:, 0, 0].tolist() == [0, 38, 255]
+
+
+def test_bands_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = make_scene((400, 120), seed=3)
+    greys = [to_grey(frames_to_tensor([frame], torch.device("cpu")))[0] for frame in (scene.frame1, scene.frame2)]
+    noise = np.random.default_rng(0).normal(0, 0.7, scene.truth.uv.shape).astype(np.float32)
+    whole = polish_flow(*greys, scene.truth.uv + noise)
+    monkeypatch.setattr(polish, "BAND_PIXELS", 120 * 75)
+    assert np.abs(polish_flow(*greys, scene.truth.uv + noise) - whole).max() < 0.02
+    assert np.abs(whole - scene.truth.uv - noise).max() > 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (SMALLEST_SIDE - 1, 40), (SMALLEST_SIDE, SMALLEST_SIDE), (9, 200)])

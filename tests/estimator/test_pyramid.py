@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowcli.estimator import pyramid
+from flowcli.estimator import bands, pyramid
 from flowcli.estimator.evidence import describe, local_error
 from flowcli.estimator.matching import count_costs
 from flowcli.estimator.pyramid import (
@@ -21,7 +21,7 @@ from flowcli.estimator.pyramid import (
     resize_flow,
 )
 from flowcli.estimator.smoothing import median_filter
-from flowcli.estimator.updates import polish
+from flowcli.estimator.updates import Level, explain, polish
 from flowcli.estimator.workers import Workers
 
 SETTINGS = PyramidSettings()
@@ -190,5 +190,13 @@ def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     flows = [torch.randn(1, 2, 64, 48, generator=generator) * 2 for _ in range(4)]
     pairs = Directions(flows[0], -flows[0]), Directions(flows[2], flows[3])
     whole = choose(frame1, frame2, *pairs, margin=0.9, window=15)
-    monkeypatch.setattr(pyramid, "BAND_PIXELS", 48 * 7)
+    monkeypatch.setattr(bands, "BAND_PIXELS", 48 * 7)
     torch.testing.assert_close(choose(frame1, frame2, *pairs, margin=0.9, window=15), whole, rtol=0, atol=1e-5)
+
+
+def test_the_gate_in_bands_is_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    level = Level(textured_frame(64, 48), torch.roll(textured_frame(64, 48), 2, dims=3))
+    flow = torch.randn(1, 2, 64, 48, generator=torch.Generator().manual_seed(9))
+    whole = explain(level, flow)
+    monkeypatch.setattr(bands, "BAND_PIXELS", 48 * 7)
+    torch.testing.assert_close(explain(level, flow), whole, rtol=0, atol=1e-6)
