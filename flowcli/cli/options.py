@@ -182,8 +182,8 @@ Guess = Annotated[
     typer.Option(
         "--guess",
         rich_help_panel=MODEL,
-        help="First guess of the coarse-to-fine estimate (compact only): none is the network alone, dis starts from "
-        "OpenCV's DIS where that explains the frames better.",
+        help="First guess of the coarse-to-fine estimate (compact only): none goes without, dis starts from OpenCV's DIS "
+        "where that explains the frames better.",
     ),
 ]
 PresetName = Literal["fast", "balanced", "best"]
@@ -204,7 +204,7 @@ Polish = Annotated[
         "--polish/--no-polish",
         rich_help_panel=MODEL,
         show_default="on for compact",
-        help="Sharpen the flow at the end (OpenCV's variational refinement).",
+        help="Refine the network's flow at every level: OpenCV's variational refinement, and sharper edges of motion.",
     ),
 ]
 Device = Annotated[

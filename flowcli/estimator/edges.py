@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.estimator.workers import Workers
+from flowcli.model.folded_products import LOG2_E
 
 JUMP = 0.5
 """Pixels: where neighbouring flow differs by more in a component there is an edge."""
@@ -75,15 +76,19 @@ def _weighted_median(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor])
     down, right = (part.flatten() for part in torch.meshgrid(steps, steps, indexing="ij"))
     rows, columns = (y[:, None] + down).clamp_(0, height - 1), (x[:, None] + right).clamp_(0, width - 1)
     neighbours = rows.mul_(width).add_(columns)  # (N, K)
+
+    def look_up(plane: Tensor) -> Tensor:
+        # index_select takes half the time of indexing.
+        return plane.flatten().index_select(0, neighbours.flatten()).view_as(neighbours)
+
     nearness = (down.square() + right.square()).to(uv.dtype) / (-2 * DISTANCE**2)
-    colours = picture.flatten(1)
-    difference = torch.zeros_like(neighbours, dtype=uv.dtype)
-    for channel in colours:
-        difference += (channel[neighbours] - channel[(y * width + x)[:, None]]).square_()
-    weight = torch.exp2((nearness + difference.div_(-2 * COLOUR**2)) * 1.4427)
+    difference = uv.new_zeros(neighbours.shape)
+    for channel in picture:
+        difference += (look_up(channel) - channel[y, x, None]).square_()
+    weight = torch.exp2((nearness + difference.div_(-2 * COLOUR**2)).mul_(LOG2_E))
     medians = uv.new_empty(2, len(y))
-    for component, median in zip(uv.flatten(1), medians, strict=True):
-        values = component[neighbours]
+    for component, median in zip(uv, medians, strict=True):
+        values = look_up(component)
         order = _argsort(values)
         mass = weight.gather(1, order).cumsum_(dim=1)
         middle = (mass < mass[:, -1:] / 2).sum(dim=1, keepdim=True)
