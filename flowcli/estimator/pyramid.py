@@ -66,6 +66,7 @@ class PyramidSettings:
             method has its place, if there is one. Up to the matched level the network is always asked.
         rounds: how often the network is asked at a level above the matched one.
         finest: share of the full size beyond which the flow is enlarged as it is.
+        finishes: rounds of variational refinement and sharper edges at full size, if `polished`.
         choice_window: side of the window in pixels in which two estimates are compared.
         start_margin: the matched flow is taken where its error is below this share of the coarser levels' one.
         choice_margin: the network's estimate is taken where its error is below this share of a first guess's.
@@ -79,6 +80,7 @@ class PyramidSettings:
     asked: float = 0.25
     rounds: int = 1
     finest: float = 0.71
+    finishes: int = 3
     choice_window: int = 15
     start_margin: float = 1.0
     choice_margin: float = 0.8
@@ -167,7 +169,7 @@ def estimate_coarse_to_fine(
         flow = fill_flows(estimate.forward, ~inconsistent(*estimate))
     else:
         flow = choose(frame1, frame2, guess, estimate, settings.choice_margin, settings.choice_window)
-    return finish(Level(frame1, frame2), flow, workers) if settings.polished else flow
+    return finish(Level(frame1, frame2), flow, settings.finishes, workers) if settings.polished else flow
 
 
 def plan_updates(

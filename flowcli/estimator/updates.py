@@ -24,9 +24,6 @@ WINDOW = 9
 FACTOR, TOLERANCE = 1.02, 0.001
 """An update is kept where the local error grows by at most 2 % and 0.001."""
 
-FINISHES = 2
-"""Rounds of polish and sharper edges at full size."""
-
 Residual = Callable[[Tensor, Tensor], Tensor]
 """Maps frame 1 and warped frame 2 of any size to the residual flow."""
 
@@ -94,8 +91,8 @@ def explain(level: Level, flow: Tensor) -> Tensor:
     return error
 
 
-def finish(level: Level, flow: Tensor, workers: Workers) -> Tensor:
-    """Refine the flow at full size, without a gate."""
-    for _ in range(FINISHES):
+def finish(level: Level, flow: Tensor, rounds: int, workers: Workers) -> Tensor:
+    """Polish the flow and sharpen its edges some times, without a gate."""
+    for _ in range(rounds):
         flow = sharpen_edges(polish_flows(*level.greys, flow), level.frame1, workers)
     return flow
