@@ -182,8 +182,8 @@ Guess = Annotated[
     typer.Option(
         "--guess",
         rich_help_panel=MODEL,
-        help="First guess of the coarse-to-fine estimate (compact only): none goes without, dis starts from OpenCV's DIS "
-        "where that explains the frames better.",
+        help="First guess of the coarse-to-fine estimate (compact only): none goes without, dis starts from "
+        "OpenCV's DIS where that explains the frames better.",
     ),
 ]
 PresetName = Literal["fast", "balanced", "best"]

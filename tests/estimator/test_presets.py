@@ -12,13 +12,13 @@ from flowcli.training.scene import make_scene
 
 
 def test_more_work_asks_the_network_more_and_each_preset_estimates() -> None:
-    scene = make_scene((120, 160), seed=13)
+    scene = make_scene((320, 420), seed=13)
     tiles, errors = [], []
     for name in ("fast", "balanced", "best"):
         network = NetworkFlow("compact", guess="none", preset=name)
         assert network.settings["preset"] == name
         field = network.estimate([(scene.frame1, scene.frame2)])[0]
-        assert field.size == (120, 160)
+        assert field.size == (320, 420)
         tiles.append(network.tiled.finished)
         errors.append(abs(field.uv - scene.truth.uv).mean())
     assert tiles[0] < tiles[1] < tiles[2]
