@@ -1,5 +1,6 @@
 """Video files made by the tests themselves, and read back by a decoder that is not ours: imageio-ffmpeg's binary."""
 
+import os
 import re
 import subprocess
 from fractions import Fraction
@@ -7,6 +8,9 @@ from fractions import Fraction
 import imageio_ffmpeg
 import numpy as np
 import pytest
+
+# As the command line does, before anything imports torch: threads that spin double the time of a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def run_ffmpeg(*arguments, data=None):
