@@ -22,8 +22,8 @@ CELL = 4
 ENOUGH = 0.25
 """Share of trusted pixels in a cell's window from which a level's own fit is believed entirely."""
 
-RIDGE = 1.0
-"""Pull of the gradients towards those of the coarser level, in squared cells."""
+RIDGE = 0.1
+"""Pull of the gradients towards those of the coarser level, in squared cells: enough for a window without an extent."""
 
 BAND_PIXELS = 2**18
 """Pixels worked on at once, so that the temporaries stay small whatever the frame size."""
