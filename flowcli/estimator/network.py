@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -93,15 +94,13 @@ class NetworkFlow:
         """Estimate the flow of pairs of uint8 `(H, W, 3)` RGB frames, all of one size."""
         frame1, frame2 = (frames_to_tensor(frames, self.device) for frames in zip(*pairs, strict=True))
         if self.config.residual:
-            start = self._guess(pairs)
-            flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, start, self.workers)
+            guess = None if self.guess == "none" else partial(self._guess, pairs)
+            flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, guess, self.workers)
         else:
             flow = self.tiled(frame1, frame2)
         return [FlowField(uv) for uv in flow_to_numpy(flow)]
 
-    def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Directions | None:
-        if self.guess == "none":
-            return None
+    def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Directions:
         method = DisFlow()
         both = (method.estimate(pairs), method.estimate([(frame2, frame1) for frame1, frame2 in pairs]))
         return Directions(*(self._to_tensor(fields) for fields in both))

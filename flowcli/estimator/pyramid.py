@@ -13,6 +13,7 @@ of that:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -124,7 +125,7 @@ def estimate_coarse_to_fine(
     frame2: Tensor,
     residual_of: Residual,
     settings: PyramidSettings,
-    guess: Directions | None = None,
+    guess: Callable[[], Directions] | None = None,
     workers: Workers | None = None,
 ) -> Tensor:
     """Estimate the flow of a batch of frames.
@@ -134,7 +135,8 @@ def estimate_coarse_to_fine(
         frame2: the same shape.
         residual_of: the network.
         settings: the pyramid.
-        guess: another estimate at full size; it stays where the network's own has no better evidence.
+        guess: makes another estimate at full size, once the rest of the memory is free again; it stays where the
+            network's own has no better evidence.
         workers: threads for what surrounds the network; None: the caller's alone.
 
     Returns:
@@ -164,12 +166,24 @@ def estimate_coarse_to_fine(
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
     if backward is None:
         flow, backward = flow.split(batch)
-    estimate = Directions(resize_flow(flow, full), resize_flow(backward, full))
-    if guess is None:
-        flow = fill_flows(estimate.forward, ~inconsistent(*estimate))
-    else:
-        flow = choose(frame1, frame2, guess, estimate, settings.choice_margin, settings.choice_window)
+    flow = _decide(frame1, frame2, Directions(flow, backward), guess, settings)
     return finish(Level(frame1, frame2), flow, settings.finishes, workers) if settings.polished else flow
+
+
+def _decide(
+    frame1: Tensor,
+    frame2: Tensor,
+    flow: Directions,
+    guess: Callable[[], Directions] | None,
+    settings: PyramidSettings,
+) -> Tensor:
+    """Bring both directions to full size and continue what they do not confirm, or choose between them and a guess."""
+    full = (frame1.shape[2], frame1.shape[3])
+    rival = None if guess is None else guess()
+    estimate = Directions(resize_flow(flow.forward, full), resize_flow(flow.backward, full))
+    if rival is None:
+        return fill_flows(estimate.forward, ~inconsistent(*estimate))
+    return choose(frame1, frame2, rival, estimate, settings.choice_margin, settings.choice_window)
 
 
 def plan_updates(
