@@ -257,6 +257,17 @@ def test_positions_stay_out_of_the_checkpoint() -> None:
     assert torch.equal(model.positions, fourier_positions(*TINY.tile, TINY.position_bands))
 
 
+def test_autocast_spares_the_faint_differences_between_the_frames() -> None:
+    torch.manual_seed(0)
+    model = PerceiverFlow(replace(COMPACT, tile=(12, 16)))
+    frames = torch.rand(1, 3, 12, 16) * 2 - 1, torch.rand(1, 3, 12, 16) * 2 - 1
+    pixels, _ = model.read(*frames)
+    with torch.autocast("cpu", torch.bfloat16):
+        spared, latents = model.read(*frames)
+    assert torch.equal(pixels, spared)
+    assert not torch.equal(latents.float(), model.read(*frames)[1])
+
+
 def test_low_precision_stays_close() -> None:
     model = randomise(PerceiverFlow(TINY))
     frames = random_tensor(2, 1, 3, *TINY.tile)

@@ -65,6 +65,14 @@ def test_training_learns(tmp_path: Path) -> None:
     assert rows[-1]["ratio"] < 0.97
 
 
+def test_products_in_bfloat16_give_nearly_the_same_training(tmp_path: Path) -> None:
+    exact, exact_rows = run(tmp_path / "fp32")
+    rounded, rounded_rows = run(tmp_path / "bf16", replace(CONFIG, precision="bf16"))
+    assert not torch.equal(exact["encoder.latents"], rounded["encoder.latents"])
+    assert all(tensor.dtype == torch.float32 for tensor in rounded.values())
+    assert rounded_rows[-1]["loss"] == pytest.approx(exact_rows[-1]["loss"], rel=0.05)
+
+
 def test_without_a_rate_for_muon_adamw_takes_all_and_resumes(tmp_path: Path) -> None:
     config = replace(CONFIG, muon_rate=0.0)
     whole, _ = run(tmp_path / "whole", config)

@@ -14,7 +14,7 @@ from flowcli.training.config import TrainingConfig, read_toml
 from flowcli.training.initialise import LATENTS_PER_PIXEL, PIXELS_PER_LATENT, initialise
 from flowcli.training.loop import schedule
 from flowcli.training.muon import Muon, orthogonalise
-from flowcli.training.residual import LONGEST_TARGET, OCCLUDED_WEIGHT, disturb, make_task, residual_loss
+from flowcli.training.residual import LONGEST_TARGET, OCCLUDED_WEIGHT, disturb, make_task, polish_handed, residual_loss
 from flowcli.training.synthetic import make_pairs
 from flowcli.training.textures import make_texture_bank
 
@@ -64,6 +64,23 @@ def test_the_handed_down_flow_is_nearly_right() -> None:
     # Three in ten are blurred: wrong at the edge, right away from it.
     edge = small[..., 15:17].mean((1, 2)) > 0.7
     assert 0.2 < (edge & ~constant).float().mean() < 0.4
+
+
+def test_polished_flows_are_nearer_to_the_truth_and_the_others_stay() -> None:
+    generator = torch.Generator().manual_seed(2)
+    bank = torch.from_numpy(make_texture_bank(np.random.default_rng(0), 8, (), 0.0))
+    pairs = make_pairs(generator, bank, 12, (48, 64), 20, 4.0)
+    handed = pairs.flow + 0.6
+    assert polish_handed(generator, pairs, handed, 0.0) is handed
+    before = handed.clone()
+    errors = [
+        (flow - pairs.flow).norm(dim=1).median() for flow in (polish_handed(generator, pairs, handed, 1.0), handed)
+    ]
+    assert errors[0] < 0.98 * errors[1]
+    assert torch.equal(handed, before)
+    some = polish_handed(generator, pairs, handed, 0.5)
+    changed = (some != handed).flatten(1).any(dim=1)
+    assert 0 < changed.sum() < 12
 
 
 def test_a_task_asks_for_the_rest_and_only_where_there_is_an_answer() -> None:
@@ -129,6 +146,7 @@ def test_settings_round_trip_and_name_what_is_wrong(tmp_path) -> None:
     assert (loaded.steps, loaded.ema, loaded.model.latents, loaded.model.gelu) == (9, 0.9, 48, "erf")
     for values, expected in (
         ({"stpes": 3}, "unknown training setting 'stpes'"),
+        ({"precision": "fp8"}, "expected training setting 'precision' as 'fp32' or 'bf16', got 'fp8'"),
         ({"steps": "many"}, "'steps' as a int"),
         ({"steps": -1}, "'steps' as a int >= 0"),
         ({"steps": 0}, "at least 1"),
