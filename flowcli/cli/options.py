@@ -204,7 +204,8 @@ Polish = Annotated[
         "--polish/--no-polish",
         rich_help_panel=MODEL,
         show_default="on for compact",
-        help="Refine the network's flow at every level: OpenCV's variational refinement, and sharper edges of motion.",
+        help="Refine the network's flow level by level and at the end (compact only): OpenCV's variational refinement, "
+        "and sharper edges of motion.",
     ),
 ]
 Device = Annotated[

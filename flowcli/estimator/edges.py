@@ -8,6 +8,7 @@ more its colour is the pixel's own (Sun, Roth and Black, "Secrets of optical flo
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.estimator.workers import Workers
-from flowcli.model.folded_products import LOG2_E
 
 JUMP = 0.5
 """Pixels: where neighbouring flow differs by more in a component there is an edge."""
@@ -31,7 +31,7 @@ DISTANCE = 7.0
 """Standard deviation in pixels of the weight of a neighbour."""
 
 COLOUR = 0.11
-"""Standard deviation of the weight in colour, where black and white are 2 sqrt(3) apart: 14 of 255 levels."""
+"""Standard deviation of the weight in colour: a difference of 14 of 255 levels in one channel, or of 8 in all."""
 
 PIXELS = 2**13
 """Pixels worked on at once: their neighbours fit into a processor's cache."""
@@ -85,7 +85,8 @@ def _weighted_median(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor])
     difference = uv.new_zeros(neighbours.shape)
     for channel in picture:
         difference += (look_up(channel) - channel[y, x, None]).square_()
-    weight = torch.exp2((nearness + difference.div_(-2 * COLOUR**2)).mul_(LOG2_E))
+    # A power of two: torch's exp is slow on a CPU where the result vanishes.
+    weight = torch.exp2((nearness + difference.div_(-2 * COLOUR**2)).mul_(math.log2(math.e)))
     medians = uv.new_empty(2, len(y))
     for component, median in zip(uv, medians, strict=True):
         values = look_up(component)

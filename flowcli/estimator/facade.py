@@ -37,8 +37,8 @@ class Estimator:
         overlap: overlap of tiles in pixels; None: the model's own.
         threads: CPU threads; None: torch's choice. Set for the whole process.
         guess: "none", "dis" or "auto" (the model's own choice): the first guess of the coarse-to-fine estimate.
-        polish: a variational refinement and sharper edges at every level, not the network alone; None: the model's own
-            choice.
+        polish: a variational refinement and sharper edges beside the network, for coarse-to-fine models; None: the
+            model's own choice.
         preset: "fast", "balanced" (the default) or "best": how much work a coarse-to-fine model does.
 
     Raises:

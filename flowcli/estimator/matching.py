@@ -53,7 +53,7 @@ def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tens
     def match(pair: tuple[Tensor, Tensor]) -> Tensor:
         return _best_displacement(aggregate(match_costs(*pair, reach)))
 
-    forward, backward = torch.stack(workers.run(match, described)).chunk(2)
+    forward, backward = torch.stack(list(workers.map(match, described))).chunk(2)
     return forward, backward
 
 

@@ -54,6 +54,8 @@ class NetworkFlow:
         if guess == "dis" and not config.residual:
             raise UsageError(f"expected --guess none with {model}: it estimates whole motions, not coarse to fine")
         self.guess = (DEFAULT_GUESS if config.residual else "none") if guess == "auto" else guess
+        if polish and not config.residual:
+            raise UsageError(f"expected no --polish with {model}: it estimates whole motions, not coarse to fine")
         self.polish = config.residual if polish is None else polish
         if preset is not None and not config.residual:
             raise UsageError(f"expected no --preset with {model}: it estimates whole motions, not coarse to fine")

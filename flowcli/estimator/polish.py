@@ -20,9 +20,16 @@ SMOOTHNESS, BRIGHTNESS, GRADIENT = 10.0, 5.0, 10.0
 FIXED_POINT_ITERATIONS, SOR_ITERATIONS = 5, 5
 
 LONGEST_REACH = 32
-"""Rows beyond a band from which less than 0.01 px comes through the iterations."""
+"""Rows beyond a band from which less than 0.02 px comes through the iterations."""
+
+LONGEST_MOTION = 96
+"""Rows that a pixel may move against most of its band."""
 
 BAND_PIXELS = 2**21
+"""Pixels of a band, without what surrounds it."""
+
+SPARSE = 4
+"""Every so many columns are looked at to find how a band moves."""
 
 LUMA = 0.299, 0.587, 0.114
 """Weights of red, green and blue in grey (ITU-R BT.601), OpenCV's."""
@@ -32,25 +39,39 @@ SMALLEST_SIDE = 8
 
 
 def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the polished flow, float32 `(H, W, 2)` in pixels, of two grey frames `(H, W)`; tiny frames' as it is.
+    """Return the polished flow of two grey frames.
 
-    Large frames are worked on in bands, because OpenCV holds some twenty planes of what it is given.
+    Large frames are worked on in bands, because OpenCV holds some twenty planes of what it is given. A band of frame 2
+    lies where the band of frame 1 mostly moves to; pixels that go on by more than LONGEST_MOTION rows keep their flow.
+
+    Args:
+        grey1: uint8 `(H, W)`.
+        grey2: the same shape.
+        uv: float32 `(H, W, 2)` in pixels, finite; not changed.
+
+    Returns:
+        float32 `(H, W, 2)`; frames with a side below SMALLEST_SIDE keep their flow.
     """
     height, width = grey1.shape
     if min(grey1.shape) < SMALLEST_SIDE:
         return uv
-    rows = max(LONGEST_REACH, BAND_PIXELS // width)
+    rows = max(2 * LONGEST_REACH, BAND_PIXELS // width)
     if rows >= height:
         return _refine(grey1, grey2, uv)
     polished = np.empty_like(uv)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        # What a pixel's flow points at has to be in the band as well.
-        halo = LONGEST_REACH + math.ceil(np.abs(uv[top:bottom, :, 1]).max())
+        down = uv[top:bottom, ::SPARSE, 1]
+        shift = round(float(np.median(down)))
+        halo = LONGEST_REACH + min(LONGEST_MOTION, math.ceil(np.abs(down - shift).max()))
         # An even row, so that the checkerboard of the iterations is that of the whole.
         first, last = max(0, top - halo) // 2 * 2, min(height, bottom + halo)
-        band = _refine(grey1[first:last], grey2[first:last], uv[first:last])
-        polished[top:bottom] = band[top - first : bottom - first]
+        moved = np.clip(np.arange(first, last) + shift, 0, height - 1)
+        along = np.array([0, shift], np.float32)
+        motion = uv[first:last] - along
+        band = _refine(grey1[first:last], grey2[moved], motion)
+        np.copyto(band, motion, where=(np.abs(motion[..., 1:]) > LONGEST_MOTION))
+        polished[top:bottom] = band[top - first : bottom - first] + along
     return polished
 
 

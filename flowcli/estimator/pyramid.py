@@ -1,14 +1,16 @@
 """Coarse to fine: estimate what is left after warping by the flow from the level above, level by level.
 
-The compact network answers residuals of about two pixels. From a level at which slow motion is that small up to full
-size, frame 2 is warped by the current flow and the flow is updated (`updates.py`): the network estimates the rest tile
-by tile, a variational method sharpens it, and a gate keeps what explains the frames at least as well as before. On top
-of that:
+The compact network answers residuals of about two pixels. From a level at which slow motion is that small, frame 2 is
+warped by the current flow and the flow is updated (`updates.py`): the network estimates the rest tile by tile, a
+variational method sharpens it, at the finer levels alone, and a gate keeps what explains the frames at least as well as
+before. On top of that:
 
 - at one small level the frames are also matched exhaustively (`matching.py`), and what explains them better goes on;
-- up to half size both directions are estimated, and what the two do not agree on is not handed down but continued from
+- up to some level both directions are estimated, and what the two do not agree on is not handed down but continued from
   its surroundings (`filling.py`);
 - a first guess from elsewhere competes with the result at full size, by the same evidence.
+
+`PyramidSettings` says up to which level each of them works.
 """
 
 from __future__ import annotations
@@ -64,8 +66,8 @@ class PyramidSettings:
         both: share of the full size up to which both directions are estimated.
         polished: a variational method updates the flow as well, before and after the network.
         asked: share of the full size up to which the network is asked; beyond, and up to `finest`, the variational
-            method has its place, if there is one. Up to the matched level the network is always asked.
-        rounds: how often the network is asked at a level above the matched one.
+            method has its place. Up to the matched level the network is always asked, and up to `finest` if nothing is
+            `polished`.
         finest: share of the full size beyond which the flow is enlarged as it is.
         finishes: rounds of variational refinement and sharper edges at full size, if `polished`.
         choice_window: side of the window in pixels in which two estimates are compared.
@@ -79,7 +81,6 @@ class PyramidSettings:
     both: float = 0.5
     polished: bool = True
     asked: float = 0.25
-    rounds: int = 1
     finest: float = 0.71
     finishes: int = 3
     choice_window: int = 15
@@ -143,18 +144,29 @@ def estimate_coarse_to_fine(
         float32 `(B, 2, H, W)` in pixels.
     """
     workers = workers or Workers(1)
+    directions = _descend(frame1, frame2, residual_of, settings, workers)
+    flow = _decide(frame1, frame2, directions, guess, settings)
+    return finish(Level(frame1, frame2), flow, settings.finishes, workers) if settings.polished else flow
+
+
+def _descend(
+    frame1: Tensor, frame2: Tensor, residual_of: Residual, settings: PyramidSettings, workers: Workers
+) -> Directions:
+    """Go through the levels; returns both directions, each at the finest level at which it was estimated."""
     full = (frame1.shape[2], frame1.shape[3])
     sizes = level_sizes(full, settings)
     start = find_matched_level(sizes, settings)
+    # Where nothing can be matched the coarsest level takes the place of the matched one.
+    coarse = max(start, sizes[0])
     batch = len(frame1)
     flow = torch.zeros(2 * batch, 2, *sizes[0], device=frame1.device)
     backward: Tensor | None = None
     for size in sizes:
-        updates = plan_updates(size, start, full, residual_of, settings, workers)
+        updates = plan_updates(size, coarse, full, residual_of, settings, workers)
         if not updates:
             break
         level1, level2 = resize_frames(frame1, size), resize_frames(frame2, size)
-        if backward is None and size > start and not _within(size, settings.both, full):
+        if backward is None and size > coarse and not _within(size, settings.both, full):
             flow, backward = flow.split(batch)
         if backward is None:
             level1, level2 = torch.cat((level1, level2)), torch.cat((level2, level1))
@@ -166,8 +178,7 @@ def estimate_coarse_to_fine(
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
     if backward is None:
         flow, backward = flow.split(batch)
-    flow = _decide(frame1, frame2, Directions(flow, backward), guess, settings)
-    return finish(Level(frame1, frame2), flow, settings.finishes, workers) if settings.polished else flow
+    return Directions(flow, backward)
 
 
 def _decide(
@@ -187,21 +198,21 @@ def _decide(
 
 
 def plan_updates(
-    size: Size, start: Size, full: Size, residual_of: Residual, settings: PyramidSettings, workers: Workers
+    size: Size, coarse: Size, full: Size, residual_of: Residual, settings: PyramidSettings, workers: Workers
 ) -> list[Update]:
     """Say what happens at a level, in order: nothing where the flow is to be enlarged as it is.
 
-    Up to the matched level frames are too small, and the flow too wrong, for the variational method to go first.
+    Up to the level `coarse` frames are too small, and the flow too wrong, for the variational method to go first.
     Beyond, it does what it can, the network what is left, it ends, and edges are sharpened. Each call of it warps anew,
     so where the network is not asked it is called twice.
     """
     network = ask(residual_of)
     if not settings.polished:
-        return [network] * settings.rounds if size <= start or _within(size, settings.finest, full) else []
-    if size <= start:
+        return [network] if size <= coarse or _within(size, settings.finest, full) else []
+    if size <= coarse:
         return [network, polish]
     if _within(size, settings.asked, full):
-        return [polish] + [network, polish] * settings.rounds + [sharpen(workers)]
+        return [polish, network, polish, sharpen(workers)]
     return [polish, polish, sharpen(workers)] if _within(size, settings.finest, full) else []
 
 

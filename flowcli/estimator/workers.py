@@ -51,10 +51,6 @@ class Workers:
             for future in pending:  # after an error, or when the caller stops
                 future.cancel()
 
-    def run(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Do the same and wait for all."""
-        return list(self.map(function, items))
-
     def _start(self) -> ThreadPoolExecutor:
         threads = torch.get_num_threads()
 
@@ -63,7 +59,7 @@ class Workers:
             # A processor flag of each thread; see Estimator.
             torch.set_flush_denormal(True)
 
-        return ThreadPoolExecutor(self.count, thread_name_prefix="flowcli-tiles", initializer=prepare)
+        return ThreadPoolExecutor(self.count, thread_name_prefix="flowcli", initializer=prepare)
 
 
 def _without_gradients(function: Callable[[Item], Result], item: Item) -> Result:

@@ -89,10 +89,10 @@ class FoldedWrite(nn.Module):
         normed = F.layer_norm(latents, latents.shape[-1:], eps=self.latent_epsilon)
         keys = F.linear(normed, self.keys).split((self.features, height, width, 1), dim=2)
         values = F.linear(normed, self.values, self.values_bias).transpose(1, 2)  # (B, C + 1, N)
+        most = chunk * CPU_WIDTH if latents.device.type == "cpu" else chunk
         for tiles in split_evenly(batch, chunk // (count * height * width)):
             chosen, tile_keys = pixels.tiles(tiles), [part[tiles] for part in keys]
             held = count * (tiles.stop - tiles.start)
-            most = chunk * CPU_WIDTH if latents.device.type == "cpu" else chunk
             for rows in split_evenly(height, most // (held * width)):
                 for columns in split_evenly(width, most // held, COLUMNS):
                     flow[tiles, :, rows, columns] = self._decode(chosen, tile_keys, values[tiles], rows, columns)

@@ -205,7 +205,7 @@ def backward(state: TrainingState, data: TrainingData, generator: Generator) -> 
     if again:
         with torch.no_grad(), products:
             residual = model.write(pixels[:again], latents[:again]).transpose(1, 2).unflatten(2, config.model.tile)
-        # The network's own answer, smoothed as the estimator smooths it, is the next pass's question.
+        # The network's own answer, with the estimator's median, is the next pass's question.
         improved = median5(handed[:again] + residual)
         window = SyntheticPairs(
             pairs.frame1[:again], pairs.frame2[:again], pairs.flow[:again], pairs.visible[:again], pairs.margin

@@ -84,13 +84,17 @@ def polish_handed(generator: Generator, pairs: SyntheticPairs, handed: Tensor, s
 
     What is left is what a variational method cannot find: rounded edges, hidden pixels, motion that was too far off.
     """
-    chosen = (uniform(generator, 0, 1, len(handed)) < share).nonzero()[:, 0]
-    if not len(chosen):
-        return handed
-    frame1, frame2 = pairs.frame1[chosen], pairs.frame2[chosen]
-    warped, _ = warp(frame2, handed[chosen], frame1, (pairs.margin, pairs.margin))
-    polished = handed.clone()
-    polished[chosen] += polish_flows(to_grey(frame1), to_grey(warped), torch.zeros_like(handed[chosen]))
+    chosen = (uniform(generator, 0, 1, len(handed)) < share).nonzero()[:, 0].tolist()
+    height, width = handed.shape[2:]
+    polished = handed.clone() if chosen else handed
+    for index in chosen:
+        # The window of frame 2 to which frame 1's mostly moves, as far as there is canvas.
+        mean = handed[index].mean(dim=(1, 2)).round().clamp(-pairs.margin, pairs.margin)
+        right, down = (pairs.margin + int(shift) for shift in mean)
+        frame2 = pairs.frame2[index : index + 1, :, down : down + height, right : right + width]
+        along = mean[:, None, None]
+        greys = to_grey(pairs.frame1[index : index + 1]), to_grey(frame2)
+        polished[index] = polish_flows(*greys, handed[index : index + 1] - along)[0] + along
     return polished
 
 

@@ -51,6 +51,21 @@ def test_bands_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(whole - scene.truth.uv - noise).max() > 1
 
 
+def test_bands_follow_the_motion_and_spare_what_moves_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = make_scene((400, 120), seed=3)
+    grey1 = to_grey(frames_to_tensor([scene.frame1], torch.device("cpu")))[0]
+    grey2 = np.roll(grey1, 150, axis=0)  # everything moves down by more than any band reaches
+    uv = np.zeros((400, 120, 2), np.float32)
+    uv[..., 1] = 150.4
+    uv[200, 60] = 0, -900
+    whole = polish_flow(grey1, grey2, uv)
+    monkeypatch.setattr(polish, "BAND_PIXELS", 120 * 75)
+    polished = polish_flow(grey1, grey2, uv)
+    assert np.array_equal(polished[200, 60], uv[200, 60])
+    assert np.median(np.abs(whole - uv)[20:180, 10:-10, 1]) > 0.05
+    assert np.median(np.abs(polished - whole)[20:180, 10:-10]) < 0.005
+
+
 @pytest.mark.parametrize("size", [(1, 1), (SMALLEST_SIDE - 1, 40), (SMALLEST_SIDE, SMALLEST_SIDE), (9, 200)])
 def test_frames_of_any_size(size: tuple[int, int]) -> None:
     grey = np.full(size, 90, np.uint8)

@@ -10,6 +10,7 @@ from torch import Tensor
 from flowcli.estimator import bands, pyramid
 from flowcli.estimator.evidence import describe, local_error
 from flowcli.estimator.matching import count_costs
+from flowcli.estimator.presets import PRESETS
 from flowcli.estimator.pyramid import (
     Directions,
     PyramidSettings,
@@ -114,17 +115,33 @@ def test_the_network_is_asked_between_polishes_and_only_up_to_its_share() -> Non
         raise AssertionError("only the plan is looked at")
 
     full, start = (436, 1024), (51, 120)
-    settings = PyramidSettings(asked=0.25, rounds=2, finest=0.5)
+    settings = PyramidSettings(asked=0.25, finest=0.5)
 
     def names(size: tuple[int, int], settings: PyramidSettings) -> str:
         updates = plan_updates(size, start, full, nothing, settings, Workers(1))
         return "".join("p" if update is polish else update.__qualname__[0] for update in updates)
 
     assert [names(size, settings) for size in level_sizes(full, settings)] == [
-        "ap", "ap", "ap", "papaps", "papaps", "pps", "pps", "", ""
+        "ap", "ap", "ap", "paps", "paps", "pps", "pps", "", ""
     ]  # fmt: skip
     alone = replace(settings, polished=False)
-    assert [names(size, alone) for size in level_sizes(full, settings)] == ["aa"] * 7 + ["", ""]
+    assert [names(size, alone) for size in level_sizes(full, settings)] == ["a"] * 7 + ["", ""]
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+@pytest.mark.parametrize("polished", [True, False])
+@pytest.mark.parametrize("size", [(1, 1), (12, 60), (40, 60)])
+def test_the_network_is_asked_whatever_the_size(name: str, polished: bool, size: tuple[int, int]) -> None:
+    calls = []
+
+    def count(first: Tensor, warped: Tensor) -> Tensor:
+        calls.append(first.shape)
+        return torch.zeros(len(first), 2, *first.shape[2:])
+
+    frame = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    settings = replace(PRESETS[name].pyramid, polished=polished)
+    assert estimate_coarse_to_fine(frame, frame, count, settings).shape == (1, 2, *size)
+    assert calls
 
 
 def test_of_two_flows_the_one_that_explains_the_frames_is_chosen() -> None:
