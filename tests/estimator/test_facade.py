@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from flowcli.checkpoints import save_checkpoint
-from flowcli.errors import EngineError, InputError, WeightsError
+from flowcli.errors import EngineError, InputError, WeightsError, UsageError
 from flowcli.estimator import Estimator
 from flowcli.estimator.device import choose_device, choose_precision, has_bf16
 from flowcli.estimator.facade import estimate
@@ -132,6 +132,8 @@ def test_the_shortcut_equals_the_class(tiny_checkpoint: Path) -> None:
 def test_unfit_options_are_refused(tiny_checkpoint: Path) -> None:
     with pytest.raises(InputError, match="overlap from 0 to 11"):
         Estimator(tiny_checkpoint, overlap=12)
+    with pytest.raises(UsageError, match="expected no --polish with"):
+        Estimator(tiny_checkpoint, polish=True)
     with pytest.raises(InputError, match="--guess none with"):
         Estimator(tiny_checkpoint, guess="dis")
     with pytest.raises(InputError, match="first guess auto, none or dis"):
