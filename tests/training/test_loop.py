@@ -59,7 +59,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path) -> No
 def test_training_learns(tmp_path: Path) -> None:
     config = replace(
         CONFIG, steps=100, batch=12, bank_steps=1000, validate_every=100, save_every=100, warmup=5, ema=0.8,
-        widening=1, largest_motion=2.0, second_pass=0.0, decay=0.2,
+        widening=1, largest_motion=2.0, second_pass=0.0, decay=0.2, polished=0.0,
     )  # fmt: skip
     _, rows = run(tmp_path / "long", config)
     assert rows[-1]["ratio"] < 0.97
