@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from flowcli.checkpoints import save_checkpoint
-from flowcli.errors import EngineError, InputError, WeightsError, UsageError
+from flowcli.errors import EngineError, InputError, UsageError, WeightsError
 from flowcli.estimator import Estimator
 from flowcli.estimator.device import choose_device, choose_precision, has_bf16
 from flowcli.estimator.facade import estimate
