@@ -28,7 +28,7 @@ from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
 from flowcli.estimator.matching import count_costs, match_frames
 from flowcli.estimator.smoothing import median_filter
-from flowcli.estimator.updates import Level, Residual, Update, ask, finish, polish, refine, sharpen
+from flowcli.estimator.updates import POLISH, Level, Residual, Update, ask, finish, refine, sharpen
 from flowcli.estimator.warp import warp
 from flowcli.estimator.workers import Workers
 
@@ -210,10 +210,10 @@ def plan_updates(
     if not settings.polished:
         return [network] if size <= coarse or _within(size, settings.finest, full) else []
     if size <= coarse:
-        return [network, polish]
+        return [network, POLISH]
     if _within(size, settings.asked, full):
-        return [polish, network, polish, sharpen(workers)]
-    return [polish, polish, sharpen(workers)] if _within(size, settings.finest, full) else []
+        return [POLISH, network, POLISH, sharpen(workers)]
+    return [POLISH, POLISH, sharpen(workers)] if _within(size, settings.finest, full) else []
 
 
 def _within(size: Size, share: float, full: Size) -> bool:

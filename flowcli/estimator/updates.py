@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +23,10 @@ WINDOW = 9
 """Side of the gate's window in pixels."""
 
 FACTOR, TOLERANCE = 1.02, 0.001
-"""An update is kept where the local error grows by at most 2 % and 0.001."""
+"""An update is kept where the local error grows by at most 2 % and 0.001, unless it has to do better."""
+
+LEAST_GAIN = 0.004
+"""By so much a polish has to lower the local error: where there is nothing to see it follows noise and compression."""
 
 Residual = Callable[[Tensor, Tensor], Tensor]
 """Maps frame 1 and warped frame 2 of any size to the residual flow."""
@@ -40,42 +44,51 @@ class Level:
         return to_grey(self.frame1), to_grey(self.frame2)
 
 
-Update = Callable[[Level, Tensor], Tensor]
-"""Maps a level and its flow `(B, 2, H, W)` to a better flow."""
+class Update(NamedTuple):
+    """One way to improve a flow.
+
+    Attributes:
+        improve: maps a level and its flow `(B, 2, H, W)` to a better flow.
+        factor: the update is kept where the local error is at most this times the error before, ...
+        tolerance: ... plus this.
+    """
+
+    improve: Callable[[Level, Tensor], Tensor]
+    factor: float = FACTOR
+    tolerance: float = TOLERANCE
 
 
 def ask(residual_of: Residual) -> Update:
     """Make the network's update: add what it finds left, and remove lonely errors."""
 
-    def update(level: Level, flow: Tensor) -> Tensor:
+    def improve(level: Level, flow: Tensor) -> Tensor:
         warped, _ = warp(level.frame2, flow, level.frame1)
         size = 5 if min(flow.shape[2:]) >= 40 else 3
         return median_filter(flow + residual_of(level.frame1, warped), size)
 
-    return update
+    return Update(improve)
 
 
-def polish(level: Level, flow: Tensor) -> Tensor:
-    """Make the variational update."""
+def _polish(level: Level, flow: Tensor) -> Tensor:
     return polish_flows(*level.greys, flow)
+
+
+POLISH = Update(_polish, factor=1.0, tolerance=-LEAST_GAIN)
+"""The variational update."""
 
 
 def sharpen(workers: Workers) -> Update:
     """Make the update that sharpens the edges of motion."""
-
-    def update(level: Level, flow: Tensor) -> Tensor:
-        return sharpen_edges(flow, level.frame1, workers)
-
-    return update
+    return Update(lambda level, flow: sharpen_edges(flow, level.frame1, workers))
 
 
 def refine(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
-    """Apply updates one after the other, each where it does not explain the frames worse."""
+    """Apply updates one after the other, each where its own gate lets it."""
     error = explain(level, flow)
     for update in updates:
-        updated = update(level, flow)
+        updated = update.improve(level, flow)
         error_updated = explain(level, updated)
-        better = error_updated <= error * FACTOR + TOLERANCE
+        better = error_updated <= error * update.factor + update.tolerance
         flow, error = torch.where(better, updated, flow), torch.where(better, error_updated, error)
     return flow
 

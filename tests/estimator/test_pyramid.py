@@ -22,7 +22,7 @@ from flowcli.estimator.pyramid import (
     resize_flow,
 )
 from flowcli.estimator.smoothing import median_filter
-from flowcli.estimator.updates import Level, explain, polish
+from flowcli.estimator.updates import POLISH, Level, explain
 from flowcli.estimator.workers import Workers
 
 SETTINGS = PyramidSettings()
@@ -119,7 +119,7 @@ def test_the_network_is_asked_between_polishes_and_only_up_to_its_share() -> Non
 
     def names(size: tuple[int, int], settings: PyramidSettings) -> str:
         updates = plan_updates(size, start, full, nothing, settings, Workers(1))
-        return "".join("p" if update is polish else update.__qualname__[0] for update in updates)
+        return "".join("p" if update is POLISH else update.improve.__qualname__[0] for update in updates)
 
     assert [names(size, settings) for size in level_sizes(full, settings)] == [
         "ap", "ap", "ap", "paps", "paps", "pps", "pps", "", ""
@@ -142,6 +142,19 @@ def test_the_network_is_asked_whatever_the_size(name: str, polished: bool, size:
     settings = replace(PRESETS[name].pyramid, polished=polished)
     assert estimate_coarse_to_fine(frame, frame, count, settings).shape == (1, 2, *size)
     assert calls
+
+
+def test_an_empty_surface_does_not_follow_the_noise() -> None:
+    """Frames without texture whose compression differs: blocks of 8x8 pixels some levels apart."""
+    generator = torch.Generator().manual_seed(2)
+    blocks = torch.randn(2, 1, 24, 32, generator=generator) * 0.01
+    frames = torch.nn.functional.interpolate(blocks, scale_factor=8).expand(-1, 3, -1, -1)
+
+    def nothing(first: Tensor, warped: Tensor) -> Tensor:
+        return torch.zeros(len(first), 2, *first.shape[2:])
+
+    flow = estimate_coarse_to_fine(frames[:1], frames[1:], nothing, PyramidSettings(finishes=0))
+    assert flow.norm(dim=1).mean() < 0.02
 
 
 def test_of_two_flows_the_one_that_explains_the_frames_is_chosen() -> None:
