@@ -87,9 +87,11 @@ def check_writable(path: str | Path, overwrite: bool) -> None:
     folder = path.parent
     if path.is_dir():
         raise OutputError(f"{path}: expected a file name, found a folder; give the file's full name")
+    # Asked first and explained after: another program may remove the folder in between.
+    writable = os.access(folder, os.W_OK | os.X_OK)
     if not folder.is_dir():
         raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: already exists; use --overwrite to replace it")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not writable:
         raise OutputError(f"{path}: the folder {folder} is not writable")
