@@ -2,8 +2,7 @@
 
 The compact network answers residuals of about two pixels. From a level at which slow motion is that small, frame 2 is
 warped by the current flow and the flow is updated (`updates.py`): the network estimates the rest tile by tile, a
-variational method sharpens it, at the finer levels alone, and a gate keeps what explains the frames at least as well as
-before. On top of that:
+variational method sharpens it, at the finer levels alone, and a gate keeps what the frames speak for. On top of that:
 
 - at one small level the frames are also matched exhaustively (`matching.py`), and what explains them better goes on;
 - up to some level both directions are estimated, and what the two do not agree on is not handed down but continued from

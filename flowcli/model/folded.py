@@ -54,7 +54,8 @@ from flowcli.model.folded_pixels import FoldedPixels
 from flowcli.model.folded_positions import split_positions
 from flowcli.model.perceiver import PerceiverFlow, SelfBlock
 
-# Scores held at once. On a CPU one chunk and what is made of it must fit into a core's cache of about 1 MiB.
+# Scores held at once. On a CPU one chunk of the encoder, and what is made of it, must fit into a core's cache of about
+# 1 MiB; the decoder takes wider ones (CPU_WIDTH).
 CPU_CHUNK = 2**18
 GPU_CHUNK = 2**28
 

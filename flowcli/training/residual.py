@@ -2,7 +2,8 @@
 
 The coarse-to-fine estimator asks for the difference between the true flow and the flow from the level above. Training
 makes that difference from the truth (`disturb`): plus a smooth error, blurred (its edges are then wrong, as they are
-after upsampling), or one motion for all; and, in a second pass, from the network's own first answer.
+after upsampling), or one motion for all; some of it is polished, as it is in the estimate; and, in a second pass, from
+the network's own first answer.
 """
 
 from __future__ import annotations
