@@ -18,16 +18,17 @@ PACKAGE = Path(flowcli.__file__).parent
 LEVELS = {
     "errors": 0, "flow": 0,
     "model": 1, "tiling": 1, "io": 1, "viz": 1,
-    "checkpoints": 2, "estimator": 2,
+    "checkpoints": 2, "estimator": 2, "kernels": 2,
     "jobs": 3, "evaluation": 3, "training": 3, "benchmark": 3,
     "cli": 4, "__main__": 5,
 }  # fmt: skip
 # Parts of one level do not know each other, with these exceptions: (importer, imported).
 ALLOWED = {
     ("estimator", "checkpoints"),  # an estimator is made from a checkpoint
+    ("estimator", "kernels"),  # where they are compiled, the estimator's network uses them
     ("flow", "errors"),
 }
-TORCH_PARTS = {"model", "checkpoints", "estimator", "training", "benchmark"}
+TORCH_PARTS = {"model", "kernels", "checkpoints", "estimator", "training", "benchmark"}
 TERMINAL_LIBRARIES = {"typer", "tqdm"}
 
 

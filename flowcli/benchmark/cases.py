@@ -29,6 +29,7 @@ class Case:
         threads: CPU threads; None: torch's choice.
         memory: ceiling of the estimator's buffers in GiB.
         preset: as for `Estimator`; None: the model's own choice.
+        kernels: as for `Estimator`.
         repeats: timed runs.
         rival: what to compare with.
         path: where to write random weights.
@@ -42,6 +43,7 @@ class Case:
     threads: int | None = None
     memory: float | None = None
     preset: str | None = None
+    kernels: str = "auto"
     repeats: int = 3
     rival: Rival | None = None
     path: str | None = None

@@ -23,6 +23,8 @@ from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
 from flowcli.estimator.network import NetworkFlow
 from flowcli.flow import Frame
+from flowcli.kernels.stages import use_kernels
+from flowcli.kernels.store import choose_kernels
 from flowcli.model.config import COMPACT, PERCEIVER_IO, ModelConfig
 from flowcli.model.folded import FoldedFlow, fold
 from flowcli.model.perceiver import PerceiverFlow
@@ -43,7 +45,7 @@ def run(case: Case) -> dict[str, object]:
 def run_tile(case: Case) -> dict[str, object]:
     """Time the stages of the folded network; all figures are per tile."""
     started = time.perf_counter()
-    network, device, precision = _fold(case)
+    network, device, precision, kernels = _fold(case)
     loaded = time.perf_counter() - started
     # As many as it takes at once: latents of several small tiles make one matrix.
     tiles = network.tiles_at_once(device)
@@ -53,7 +55,7 @@ def run_tile(case: Case) -> dict[str, object]:
     counts = count_folded(network.config)
     stages = [{"stage": name, "gflop": counts[name] / 1e9, **timings[name].to_dict()} for name in STAGES]
     return {
-        **_describe(case, network.config, device, precision),
+        **_describe(case, network.config, device, precision, kernels),
         "tiles": tiles,
         **timings["whole"].to_dict(),
         "gflop": sum(counts.values()) / 1e9,
@@ -73,7 +75,7 @@ def run_pair(case: Case) -> dict[str, object]:
     tiles = method.tiled.finished // (case.repeats + 1)
     megapixels = case.size[0] * case.size[1] / 1e6
     return {
-        **_describe(case, method.config, method.device, method.precision),
+        **_describe(case, method.config, method.device, method.precision, str(method.settings["kernels"])),
         "size": list(case.size),
         "tiles": tiles,
         **timing.to_dict(),
@@ -89,10 +91,11 @@ def run_comparison(case: Case) -> dict[str, object]:
         assert case.size is not None
         pair = [make_pair(case.size)]
         ours, theirs = _make_method(case), DisFlow()
+        kernels = str(ours.settings["kernels"])
         runs: dict[str, Run] = {"ours": lambda: ours.estimate(pair), "theirs": lambda: theirs.estimate(pair)}
         device, difference, tiles = ours.device, None, None
     else:
-        network, device, _ = _fold(case)
+        network, device, _, kernels = _fold(case)
         # A rival may need a GPU's whole memory for a tile.
         tiles = network.tiles_at_once(device) if device.type == "cpu" else 1
         tile = make_tiles(network.config, device, tiles)
@@ -103,6 +106,7 @@ def run_comparison(case: Case) -> dict[str, object]:
     return {
         "model": case.model,
         "rival": case.rival,
+        "kernels": kernels,
         "size": list(case.size) if case.size else None,
         "tiles": tiles,
         "ours": timings["ours"].to_dict(),
@@ -159,11 +163,16 @@ def make_pair(size: tuple[int, int]) -> tuple[Frame, Frame]:
     return frame, np.roll(frame, (1, 3), axis=(0, 1))
 
 
-def _fold(case: Case) -> tuple[FoldedFlow, torch.device, str]:
+def _fold(case: Case) -> tuple[FoldedFlow, torch.device, str, str]:
+    """Return the network, its device, its precision and what runs its attentions."""
     device = choose_device(case.device)
     precision = choose_precision(case.precision, device)
     operands = torch.bfloat16 if precision == "bf16" else torch.float32
-    return fold(build_model(load_checkpoint(case.model)).to(device), operands), device, precision
+    kernels = choose_kernels(case.kernels, operands) if device.type == "cpu" else None
+    network = fold(build_model(load_checkpoint(case.model)).to(device), operands)
+    if kernels is not None:
+        use_kernels(network, kernels)
+    return network, device, precision, kernels.level if kernels else "torch"
 
 
 def _make_rival(case: Case, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
@@ -172,7 +181,14 @@ def _make_rival(case: Case, device: torch.device) -> Callable[[Tensor, Tensor], 
 
 
 def _make_method(case: Case) -> NetworkFlow:
-    return NetworkFlow(case.model, device=case.device, precision=case.precision, memory=case.memory, preset=case.preset)
+    return NetworkFlow(
+        case.model,
+        device=case.device,
+        precision=case.precision,
+        memory=case.memory,
+        preset=case.preset,
+        kernels=case.kernels,
+    )
 
 
 def _split(network: FoldedFlow, frame1: Tensor, frame2: Tensor) -> dict[str, Run]:
@@ -189,13 +205,14 @@ def _split(network: FoldedFlow, frame1: Tensor, frame2: Tensor) -> dict[str, Run
     }
 
 
-def _describe(case: Case, config: ModelConfig, device: torch.device, precision: str) -> dict[str, object]:
+def _describe(case: Case, config: ModelConfig, device: torch.device, precision: str, kernels: str) -> dict[str, object]:
     return {
         "model": case.model,
         "task": case.task,
         "size": list(config.tile),
         "device": str(device),
         "precision": precision,
+        "kernels": kernels,
         "threads": torch.get_num_threads(),
     }
 

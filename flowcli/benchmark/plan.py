@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +35,7 @@ class Request:
         memory: ceiling of the estimator's buffers in GiB.
         repeats: timed runs of each case.
         presets: as for `Estimator`; every pair is measured with each.
+        kernels: as for `Estimator`.
     """
 
     models: Sequence[str]
@@ -45,6 +47,7 @@ class Request:
     memory: float | None = None
     repeats: int = 3
     presets: Sequence[str | None] = (None,)
+    kernels: Sequence[str] = ("auto",)
 
 
 def run_benchmark(
@@ -73,11 +76,12 @@ def run_benchmark(
     with TemporaryDirectory(prefix="flowcli-bench-") as folder:
         for name in request.models:
             origin, weights = _find_weights(name, Path(folder), announce, run)
-            for precision in request.precisions:
+            for precision, kernels in product(request.precisions, request.kernels):
                 case = Case(
                     "tile",
                     weights,
                     precision=precision,
+                    kernels=kernels,
                     device=request.device,
                     threads=request.threads,
                     memory=request.memory,
@@ -85,16 +89,17 @@ def run_benchmark(
                     rival=request.rival,
                 )
                 labels: Results = {"model": name, "weights": origin}
-                announce(f"{name} {precision}: one tile")
+                how = precision if kernels == "auto" else f"{precision} {kernels}"
+                announce(f"{name} {how}: one tile")
                 report["tiles"].append({**run(case), **labels})
                 for size in request.sizes:
                     for preset in request.presets:
-                        announce(f"{name} {precision}{f' {preset}' if preset else ''}: a pair of {size[1]}x{size[0]}")
+                        announce(f"{name} {how}{f' {preset}' if preset else ''}: a pair of {size[1]}x{size[0]}")
                         report["pairs"].append(
                             {**run(replace(case, task="pair", size=size, preset=preset)), **labels, "preset": preset}
                         )
                 for size in _compared_sizes(request):
-                    announce(f"{name} {precision}: against {request.rival}")
+                    announce(f"{name} {how}: against {request.rival}")
                     compared = replace(case, task="compare", size=size)
                     alone = run(replace(compared, task="rival"))
                     report["comparisons"].append(

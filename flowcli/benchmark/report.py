@@ -18,7 +18,8 @@ def format_report(report: Mapping[str, object]) -> str:
     if pairs:
         lines += ["", f"{'pair':32} {'seconds':>9} {'CPU-s':>9} {'s/Mpixel':>9} {'tiles':>7} {'GFLOP':>9} {'GiB':>6}"]
     for results in pairs:
-        name = f"{results['model']} {results.get('preset') or ''} {_size(results)} {results['precision']}"
+        compiled = "" if results["kernels"] == "torch" else "compiled"
+        name = f"{results['model']} {results.get('preset') or ''} {_size(results)} {results['precision']} {compiled}"
         name = " ".join(name.split())
         lines.append(
             f"{name:32} {_median(results, 'seconds'):9.3f} {_median(results, 'cpu_seconds'):9.3f} "
@@ -33,8 +34,8 @@ def format_report(report: Mapping[str, object]) -> str:
 def _format_tile(results: Results) -> Iterator[str]:
     yield (
         f"{results['model']} ({results['weights']} weights), tile {_size(results)}, {results['precision']}, "
-        f"{results['device']}, {results['threads']} threads; loaded in {results['load_seconds']:.2f} s, "
-        f"{results['peak_gib']:.2f} GiB"
+        f"{results['device']}, {results['threads']} threads, {_kernels(results)}; "
+        f"loaded in {results['load_seconds']:.2f} s, {results['peak_gib']:.2f} GiB"
     )
     yield f"  {'stage':10} {'ms':>9} {'CPU-ms':>9} {'GFLOP':>9} {'GFLOP/CPU-s':>12}"
     for stage in (*cast(Sequence[Results], results["stages"]), {**results, "stage": "whole"}):
@@ -46,7 +47,8 @@ def _format_tile(results: Results) -> Iterator[str]:
 
 def _format_comparison(results: Results) -> Iterator[str]:
     what = f"pair {_size(results)}" if results["size"] else f"{results['tiles']} tiles at once"
-    yield f"{results['model']} {results['precision']} against {results['rival']}, {what}, taking turns"
+    how = f"{results['model']} {results['precision']}, {_kernels(results)}"
+    yield f"{how}, against {results['rival']}, {what}, taking turns"
     for name in ("ours", "theirs"):
         side = cast(Results, results[name])
         yield f"  {name:8} {_median(side, 'seconds'):9.3f} s {_median(side, 'cpu_seconds'):9.3f} CPU-s"
@@ -59,6 +61,10 @@ def _format_comparison(results: Results) -> Iterator[str]:
             f"  difference of flow: at most {results['largest_difference_px']:.2e} px, "
             f"mean {results['mean_difference_px']:.2e} px"
         )
+
+
+def _kernels(results: Results) -> str:
+    return "torch" if results["kernels"] == "torch" else f"compiled ({results['kernels']})"
 
 
 def _median(results: Results, key: str) -> float:

@@ -14,6 +14,7 @@ import typer
 from flowcli import __version__
 from flowcli.cli.batch import batch
 from flowcli.cli.bench import bench
+from flowcli.cli.compile import compile_
 from flowcli.cli.convert import convert
 from flowcli.cli.demo import demo
 from flowcli.cli.estimate import estimate
@@ -52,8 +53,10 @@ def _root(
 for _command in (estimate, batch, render, convert, evaluate, train):
     app.command()(_command)
 app.add_typer(weights_app, name="weights")
-for _command in (info, bench, demo):
+for _command in (info, bench):
     app.command()(_command)
+app.command("compile")(compile_)
+app.command()(demo)
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ def batch(
     preset: options.Preset = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    kernels: options.Kernels = "auto",
     memory: options.Memory = None,
     tiles: options.Batch = None,
     overlap: options.Overlap = None,
@@ -79,7 +80,7 @@ def batch(
     part = options.read_shard(shard)
 
     began = time.monotonic()
-    chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess, polish, preset)
+    chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess, polish, preset, kernels)
     estimator = chosen.build()
     described = estimator.settings
     engine = partial(run_here, estimator=estimator)

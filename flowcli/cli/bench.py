@@ -35,6 +35,15 @@ def bench(
         list[str] | None,
         typer.Option("--precision", metavar="P", rich_help_panel=options.SPEED, help="auto, fp32 or bf16; repeatable."),
     ] = None,
+    kernels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kernels",
+            metavar="K",
+            rich_help_panel=options.SPEED,
+            help="auto, compiled (`flowcli compile`) or torch; repeatable.",
+        ),
+    ] = None,
     preset: Annotated[
         list[str] | None,
         typer.Option(
@@ -69,6 +78,9 @@ def bench(
     for name in preset or []:
         if name not in get_args(options.PresetName):
             raise typer.BadParameter(f"expected --preset {'|'.join(get_args(options.PresetName))}, got {name!r}")
+    for name in kernels or []:
+        if name not in ("auto", "compiled", "torch"):
+            raise typer.BadParameter(f"expected --kernels auto|compiled|torch, got {name!r}")
     sizes = [parsed for text in size or [] if (parsed := options.read_size(text)) is not None]
     request = Request(
         models=model or ["compact"],
@@ -80,6 +92,7 @@ def bench(
         memory=memory,
         repeats=repeats,
         presets=preset or [None],
+        kernels=kernels or ["auto"],
     )
     report = run_benchmark(request, announce=message)
     if json:

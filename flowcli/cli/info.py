@@ -69,6 +69,7 @@ def _describe_installation() -> dict[str, object]:
         ],
         "processors": os.cpu_count() or 1,
         "devices": list_devices(),
+        "kernels": _describe_kernels(),
         "weights": _list_weights(),
         "flow_formats": [
             {"name": row.suffix, "available": row.available, "holds": row.description} for row in FORMATS.values()
@@ -84,6 +85,15 @@ def _find_version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _describe_kernels() -> dict[str, object]:
+    from flowcli.kernels.processor import list_levels
+    from flowcli.kernels.store import find_kernels
+
+    if found := find_kernels():
+        return {"name": found[0].name, "path": str(found[1])}
+    return {"name": "torch", "to_compile": "flowcli compile" if list_levels() else "not on this processor"}
 
 
 def _list_weights() -> list[dict[str, object]]:

@@ -215,6 +215,14 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
     typer.Option("--precision", rich_help_panel=SPEED, help="Arithmetic of the network."),
 ]
+Kernels = Annotated[
+    Literal["auto", "compiled", "torch"],
+    typer.Option(
+        "--kernels",
+        rich_help_panel=SPEED,
+        help="The network's attentions on a CPU: auto takes what `flowcli compile` made, torch does without.",
+    ),
+]
 Memory = Annotated[
     float | None,
     typer.Option("--memory", metavar="GIB", rich_help_panel=SPEED, help="Ceiling for the network's buffers, in GiB."),

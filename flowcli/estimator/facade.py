@@ -40,10 +40,11 @@ class Estimator:
         polish: a variational refinement and sharper edges beside the network, for coarse-to-fine models; None: the
             model's own choice.
         preset: "fast", "balanced" (the default) or "best": how much work a coarse-to-fine model does.
+        kernels: "auto" takes what `flowcli compile` made, on a CPU; "compiled" insists on it; "torch" does without.
 
     Raises:
         WeightsError: if the checkpoint is absent, damaged or of another network.
-        EngineError: if the device or the precision is not to be had.
+        EngineError: if the device, the precision or the kernels are not to be had.
         InputError: if an option does not fit the model.
     """
 
@@ -60,6 +61,7 @@ class Estimator:
         guess: str = "auto",
         polish: bool | None = None,
         preset: str | None = None,
+        kernels: str = "auto",
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
@@ -80,6 +82,7 @@ class Estimator:
                 guess=guess,
                 polish=polish,
                 preset=preset,
+                kernels=kernels,
             )
             if network.device.type == "cuda":
                 self._pairs_at_once = 4

@@ -20,6 +20,8 @@ from flowcli.estimator.pyramid import Directions, estimate_coarse_to_fine
 from flowcli.estimator.tiled import TiledNetwork
 from flowcli.estimator.workers import Workers
 from flowcli.flow import FlowField, Frame
+from flowcli.kernels.stages import use_kernels
+from flowcli.kernels.store import choose_kernels
 from flowcli.model.config import ModelConfig
 from flowcli.model.features import flow_to_numpy, frames_to_tensor
 from flowcli.model.folded import fold
@@ -43,11 +45,16 @@ class NetworkFlow:
         guess: str = "auto",
         polish: bool | None = None,
         preset: str | None = None,
+        kernels: str = "auto",
     ) -> None:
         if guess not in ("auto", "none", "dis"):
             raise UsageError(f"expected a first guess auto, none or dis, got {guess!r}")
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
+        operands = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        if kernels == "compiled" and self.device.type != "cpu":
+            raise UsageError(f"expected --device cpu with --kernels compiled, got {self.device}")
+        self.kernels = choose_kernels(kernels, operands) if self.device.type == "cpu" else None
         checkpoint = load_checkpoint(model)
         config = checkpoint.config
         self.config = config
@@ -67,8 +74,9 @@ class NetworkFlow:
         self.workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
         budget = plan_buffers(config, memory or DEFAULT_MEMORY, self.device, self.workers.count)
         self.batch = batch or budget.batch
-        operands = torch.bfloat16 if self.precision == "bf16" else torch.float32
         self.model = fold(build_model(checkpoint), operands, budget.chunk).to(self.device)
+        if self.kernels is not None:
+            use_kernels(self.model, self.kernels)
         self.tiled = TiledNetwork(
             self.model,
             config,
@@ -85,6 +93,7 @@ class NetworkFlow:
             "weights": checkpoint.sha256,
             "device": str(self.device),
             "precision": self.precision,
+            "kernels": self.kernels.level if self.kernels else "torch",
             "tile": list(config.tile),
             "overlap": self.overlap,
             "guess": self.guess,

@@ -94,7 +94,7 @@ class TiledNetwork:
         count = len(tiles1)
         try:
             return self.network(tiles1, tiles2)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
         if count == 1:
@@ -112,9 +112,9 @@ class TiledNetwork:
         return frames[index, :, row : row + self.tile[0], column : column + self.tile[1]]
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    # A CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+def _is_out_of_memory(error: Exception) -> bool:
+    # A CPU's allocator raises a plain RuntimeError, the compiled kernels a MemoryError.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _pad(frames: Tensor, size: tuple[int, int]) -> Tensor:

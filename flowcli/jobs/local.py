@@ -52,6 +52,7 @@ class EstimatorOptions:
     guess: str = "auto"
     polish: bool | None = None
     preset: str | None = None
+    kernels: str = "auto"
 
     def build(self, threads: int | None = None) -> Estimator:
         """Return the estimator; `threads` is for when the options leave it open."""
@@ -68,6 +69,7 @@ class EstimatorOptions:
             guess=self.guess,
             polish=self.polish,
             preset=self.preset,
+            kernels=self.kernels,
         )
 
 

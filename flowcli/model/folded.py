@@ -80,12 +80,12 @@ class FoldedFlow(nn.Module):
         positions = split_positions(model.positions, model.config.tile)
         encoder, cross = model.encoder, model.decoder.cross
         self.pixels = FoldedPixels(model.pixels, positions, encoder.cross.input_norm.eps)
-        self.read = FoldedRead(encoder, positions, operands)
+        self.read: nn.Module = FoldedRead(encoder, positions, operands)
         self.read_mlp = FoldedFeedForward(encoder.cross.mlp_norm, encoder.cross.mlp, model.config.gelu, operands)
         self.layers = nn.ModuleList(
             FoldedSelfBlock(cast(SelfBlock, x), model.config.gelu, operands) for x in encoder.layers
         )
-        self.write = FoldedWrite(cross, model.decoder.output, positions, model.config, operands)
+        self.write: nn.Module = FoldedWrite(cross, model.decoder.output, positions, model.config, operands)
 
     @torch.no_grad()
     def forward(self, frame1: Tensor, frame2: Tensor) -> Tensor:

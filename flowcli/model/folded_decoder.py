@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,26 @@ COLUMNS = 32
 
 CPU_WIDTH = 4
 """Chunks of the encoder in one of the decoder, of one tile: products of few columns are slow on a CPU."""
+
+
+class Keys(NamedTuple):
+    """Linear forms of the latents that a pixel's scores are made of, see point 4 of `folded`.
+
+    Attributes:
+        features: `(B, N, features)`.
+        rows: `(B, N, H)`.
+        columns: `(B, N, W)`.
+        constant: `(B, N, 1)`.
+    """
+
+    features: Tensor
+    rows: Tensor
+    columns: Tensor
+    constant: Tensor
+
+    def tiles(self, chosen: slice) -> Keys:
+        """Return those of some of the tiles, as views."""
+        return Keys(*(part[chosen] for part in self))
 
 
 class FoldedWrite(nn.Module):
@@ -86,26 +107,30 @@ class FoldedWrite(nn.Module):
         batch, _, height, width = pixels.channels.shape
         count = latents.shape[1]
         flow = latents.new_empty(batch, 2, height, width)
-        normed = F.layer_norm(latents, latents.shape[-1:], eps=self.latent_epsilon)
-        keys = F.linear(normed, self.keys).split((self.features, height, width, 1), dim=2)
-        values = F.linear(normed, self.values, self.values_bias).transpose(1, 2)  # (B, C + 1, N)
+        keys, values = self.project(latents)
         most = chunk * CPU_WIDTH if latents.device.type == "cpu" else chunk
         for tiles in split_evenly(batch, chunk // (count * height * width)):
-            chosen, tile_keys = pixels.tiles(tiles), [part[tiles] for part in keys]
+            chosen, tile_keys = pixels.tiles(tiles), keys.tiles(tiles)
             held = count * (tiles.stop - tiles.start)
             for rows in split_evenly(height, most // (held * width)):
                 for columns in split_evenly(width, most // held, COLUMNS):
                     flow[tiles, :, rows, columns] = self._decode(chosen, tile_keys, values[tiles], rows, columns)
         return flow
 
-    def _decode(self, pixels: Pixels, keys: list[Tensor], values: Tensor, rows: slice, columns: slice) -> Tensor:
+    def project(self, latents: Tensor) -> tuple[Keys, Tensor]:
+        """Make keys and values `(B, C + 1, N)` of latents `(B, N, D)`; the last channel of the values is one."""
+        normed = F.layer_norm(latents, latents.shape[-1:], eps=self.latent_epsilon)
+        keys = F.linear(normed, self.keys).split((self.features, *self.tile, 1), dim=2)
+        return Keys(*keys), F.linear(normed, self.values, self.values_bias).transpose(1, 2)
+
+    def _decode(self, pixels: Pixels, keys: Keys, values: Tensor, rows: slice, columns: slice) -> Tensor:
         features = pixels.features[:, :, rows, columns]
         size = features.shape[2:]
         features = features.flatten(2)
-        scores = multiply(keys[0], features, self.operands).unflatten(2, size)  # (B, N, h, w)
-        scores += keys[1][:, :, rows, None]
-        scores += keys[2][:, :, None, columns]
-        torch.addcmul(keys[3][..., None], scores, pixels.inverse[:, :, rows, columns], out=scores)
+        scores = multiply(keys.features, features, self.operands).unflatten(2, size)  # (B, N, h, w)
+        scores += keys.rows[:, :, rows, None]
+        scores += keys.columns[:, :, None, columns]
+        torch.addcmul(keys.constant[..., None], scores, pixels.inverse[:, :, rows, columns], out=scores)
         weights = scores.sub_(scores.amax(dim=1, keepdim=True)).exp2_().flatten(2)
         gathered = multiply(values, weights, self.operands)  # (B, C + 1, h*w)
         x = gathered[:, :-1].div_(gathered[:, -1:])

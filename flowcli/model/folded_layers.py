@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -41,6 +43,17 @@ class FoldedFeedForward(nn.Module):
         return apply_linear(apply_gelu(hidden, self.gelu), self.contract, self.contract_bias).add_(x)
 
 
+Gather = Callable[[Tensor, int], Tensor]
+"""From queries, keys and values `(B, N, 3 * heads * channels)`, and the heads, to what is gathered `(B, N, heads *
+channels)`."""
+
+
+def gather(inner: Tensor, heads: int) -> Tensor:
+    """Attend with torch; see `Gather`."""
+    query, key, value = inner.unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)  # (B, heads, N, channels)
+    return attend(query, key, value).transpose(1, 2).flatten(2)
+
+
 class FoldedSelfAttention(nn.Module):
     """x + attention(LayerNorm(x)): one map makes queries, keys and values.
 
@@ -55,6 +68,7 @@ class FoldedSelfAttention(nn.Module):
 
     def __init__(self, norm: nn.LayerNorm, attention: Attention, operands: torch.dtype) -> None:
         super().__init__()
+        self.gather: Gather = gather
         self.epsilon, self.heads = norm.eps, attention.heads
         (query, query_bias), (key, _), (value, value_bias) = (
             fold_norm(norm, linear) for linear in (attention.query, attention.key, attention.value)
@@ -71,8 +85,7 @@ class FoldedSelfAttention(nn.Module):
         """Map float32 `(B, N, D)` to the same shape."""
         normed = F.layer_norm(x, x.shape[-1:], eps=self.epsilon)
         inner = F.linear(normed.to(self.inner.dtype), self.inner, self.inner_bias)
-        query, key, value = inner.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, heads, N, channels)
-        gathered = attend(query, key, value).transpose(1, 2).flatten(2)
+        gathered = self.gather(inner, self.heads).to(self.output.dtype)
         return F.linear(gathered, self.output, self.output_bias).float().add_(x)
 
 

@@ -22,7 +22,9 @@ class Recorder:
 
     def __call__(self, case: Case) -> dict[str, object]:
         self.cases.append(case)
-        side = {"device": "cpu", "precision": "fp32", "threads": 2, "gflop": 3.0, "peak_gib": 0.25, **TIMES}
+        kernels = "avx2" if case.kernels == "compiled" else "torch"
+        side = {"device": "cpu", "precision": "fp32", "kernels": kernels, "threads": 2, "gflop": 3.0, **TIMES}
+        side["peak_gib"] = 0.25
         if case.task == "tile":
             stages = [{"stage": "pixels", "gflop": 3.0, **TIMES}]
             return {**side, "size": [48, 64], "gflop_unfolded": 7.0, "load_seconds": 0.1, "stages": stages}
@@ -33,6 +35,7 @@ class Recorder:
                 "rival": case.rival,
                 "size": case.size,
                 "tiles": 5,
+                "kernels": kernels,
                 "ours": TIMES,
                 "theirs": TIMES,
                 "ratio_seconds": SPREAD,
@@ -87,16 +90,25 @@ def test_the_table_names_every_figure() -> None:
     request = Request(["compact"], [(436, 1024)], rival="reference")
     text = format_report(run_benchmark(request, run=Recorder()))
     for expected in (
-        "compact (own weights), tile 64x48, fp32, cpu, 2 threads; loaded in 0.10 s, 0.25 GiB",
+        "compact (own weights), tile 64x48, fp32, cpu, 2 threads, torch; loaded in 0.10 s, 0.25 GiB",
         "  pixels       1000.00   1000.00     3.000          3.0",
         "  without folding: 7.000 GFLOP",
         "compact 1024x436 fp32                1.000     1.000     1.000      12       3.0   0.25",
-        "compact auto against reference, 5 tiles at once, taking turns",
+        "compact auto, torch, against reference, 5 tiles at once, taking turns",
         "  theirs / ours in CPU-s: 1.00 (from 0.50 to 2.00)",
         "  their peak memory: 4.50 GiB",
         "  difference of flow: at most 2.00e-05 px, mean 1.00e-06 px",
     ):
         assert expected in text.splitlines()
+
+
+def test_compiled_kernels_are_measured_beside_torch() -> None:
+    run = Recorder()
+    request = Request(["compact"], [(436, 1024)], rival="reference", kernels=["torch", "compiled"])
+    lines = format_report(run_benchmark(request, run=run)).splitlines()
+    assert [case.kernels for case in run.cases] == ["torch"] * 4 + ["compiled"] * 4
+    assert "compact 1024x436 fp32 compiled       1.000     1.000     1.000      12       3.0   0.25" in lines
+    assert "compact auto, compiled (avx2), against reference, 5 tiles at once, taking turns" in lines
 
 
 def test_cases_travel_as_json() -> None:

@@ -33,25 +33,27 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
 
 def test_options_reach_the_plan(requests: list[Request]) -> None:
     arguments = "--model a --model b --size 640x480 --size 64x48 --precision fp32 --against dis --repeats 7"
-    result = CliRunner().invoke(
-        app, f"{arguments} --device cpu --threads 2 --memory 0.5 --preset best --preset fast --json".split()
-    )
+    arguments += " --device cpu --threads 2 --memory 0.5 --preset best --preset fast --kernels torch --kernels auto"
+    result = CliRunner().invoke(app, f"{arguments} --json".split())
     assert result.exit_code == 0
     assert json.loads(result.stdout)["machine"] == MACHINE
     assert result.stderr == "measuring\n"
     assert requests == [
-        Request(["a", "b"], [(480, 640), (48, 64)], ["fp32"], "dis", "cpu", 2, 0.5, 7, ["best", "fast"])
+        Request(
+            ["a", "b"], [(480, 640), (48, 64)], ["fp32"], "dis", "cpu", 2, 0.5, 7, ["best", "fast"], ["torch", "auto"]
+        )
     ]
 
 
 def test_without_options_the_compact_network_is_measured(requests: list[Request]) -> None:
     result = CliRunner().invoke(app, [])
-    assert requests == [Request(["compact"], [], ["auto"], presets=[None])]
+    assert requests == [Request(["compact"], [], ["auto"], presets=[None], kernels=["auto"])]
     assert result.stdout == "abacus, 1 cores, torch 2\n"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--size", "big"], ["--against", "raft"], ["--preset", "quick"], ["--repeats", "0"]]
+    "arguments",
+    [["--size", "big"], ["--against", "raft"], ["--preset", "quick"], ["--kernels", "fast"], ["--repeats", "0"]],
 )
 def test_wrong_usage_is_refused_before_anything_runs(requests: list[Request], arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2

@@ -168,10 +168,10 @@ def test_pictures_do_not_go_into_a_file(pair_list: Path) -> None:
 
 def test_options_of_the_estimate_reach_the_estimator(pair_list: Path, fake_estimator: list[dict[str, object]]) -> None:
     options = ["--device", "cuda:1", "--precision", "bf16", "--threads", "3", "--guess", "dis"]
-    options += ["--overlap", "20", "--batch", "4", "--memory", "2.5", "--preset", "fast"]
+    options += ["--overlap", "20", "--batch", "4", "--memory", "2.5", "--preset", "fast", "--kernels", "torch"]
     assert run("--pairs", pair_list, *options).exit_code == 0
     expected = {"device": "cuda:1", "precision": "bf16", "threads": 3, "guess": "dis", "polish": None}
-    expected |= {"overlap": 20, "batch": 4, "memory": 2.5, "preset": "fast"}
+    expected |= {"overlap": 20, "batch": 4, "memory": 2.5, "preset": "fast", "kernels": "torch"}
     assert fake_estimator == [{"model": model, **expected} for model in ("compact", "zero")]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,19 +26,33 @@ CONFIG = TrainingConfig(
 )
 
 
-def run(folder: Path, config: TrainingConfig = CONFIG, **options) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
+Run = tuple[dict[str, Tensor], list[dict[str, float]]]
+
+
+def run(folder: Path, config: TrainingConfig = CONFIG, **options) -> Run:
     folder.mkdir(exist_ok=True)
     train(config, folder, **options)
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return load_checkpoint(folder / "weights.safetensors").tensors, rows
 
 
+@pytest.fixture(scope="module")
+def plain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("training") / "plain"
+
+
+@pytest.fixture(scope="module")
+def plain(plain_folder: Path) -> Run:
+    """The weights and the log of CONFIG, which the others are held against."""
+    return run(plain_folder)
+
+
 def without_time(rows: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{name: value for name, value in row.items() if name != "seconds_per_step"} for row in rows]
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
-    first, rows = run(tmp_path / "a")
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path, plain: Run) -> None:
+    first, rows = plain
     again, again_rows = run(tmp_path / "b")
     other, _ = run(tmp_path / "c", replace(CONFIG, seed=1))
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -46,8 +61,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
     assert not torch.equal(first["encoder.latents"], other["encoder.latents"])
 
 
-def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path) -> None:
-    whole, rows = run(tmp_path / "whole")
+def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path, plain: Run) -> None:
+    whole, rows = plain
     steps = iter(range(100))
     run(tmp_path / "stopped", stop=lambda: next(steps) == 6)  # after seven steps
     resumed, resumed_rows = run(tmp_path / "stopped", resume=True)
@@ -65,18 +80,18 @@ def test_training_learns(tmp_path: Path) -> None:
     assert rows[-1]["ratio"] < 0.97
 
 
-def test_products_in_bfloat16_give_nearly_the_same_training(tmp_path: Path) -> None:
-    exact, exact_rows = run(tmp_path / "fp32")
+def test_products_in_bfloat16_give_nearly_the_same_training(tmp_path: Path, plain: Run) -> None:
+    exact, exact_rows = plain
     rounded, rounded_rows = run(tmp_path / "bf16", replace(CONFIG, precision="bf16"))
     assert not torch.equal(exact["encoder.latents"], rounded["encoder.latents"])
     assert all(tensor.dtype == torch.float32 for tensor in rounded.values())
     assert rounded_rows[-1]["loss"] == pytest.approx(exact_rows[-1]["loss"], rel=0.05)
 
 
-def test_without_a_rate_for_muon_adamw_takes_all_and_resumes(tmp_path: Path) -> None:
+def test_without_a_rate_for_muon_adamw_takes_all_and_resumes(tmp_path: Path, plain: Run) -> None:
     config = replace(CONFIG, muon_rate=0.0)
     whole, _ = run(tmp_path / "whole", config)
-    muon, _ = run(tmp_path / "muon")
+    muon, _ = plain
     assert not torch.equal(whole["encoder.layers.0.mlp.expand.weight"], muon["encoder.layers.0.mlp.expand.weight"])
     steps = iter(range(100))
     run(tmp_path / "stopped", config, stop=lambda: next(steps) == 6)
@@ -84,16 +99,17 @@ def test_without_a_rate_for_muon_adamw_takes_all_and_resumes(tmp_path: Path) -> 
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_given_weights_are_where_it_starts(tmp_path: Path) -> None:
-    given, _ = run(tmp_path / "given")
+def test_given_weights_are_where_it_starts(tmp_path: Path, plain: Run) -> None:
+    given, _ = plain
     config = replace(CONFIG, steps=1, muon_rate=1e-9, adam_rate=1e-9, ema=0.0)
     started, _ = run(tmp_path / "started", config, weights=given)
     for name, value in given.items():
         torch.testing.assert_close(started[name], value, rtol=0, atol=1e-6)
 
 
-def test_folders_are_not_overwritten_and_states_are_checked(tmp_path: Path) -> None:
-    run(tmp_path / "a")
+def test_folders_are_not_overwritten_and_states_are_checked(tmp_path: Path, plain: Run, plain_folder: Path) -> None:
+    assert plain[0]
+    shutil.copytree(plain_folder, tmp_path / "a")
     with pytest.raises(OutputError, match="already holds a run; use --resume"):
         prepare_folder(tmp_path / "a", resume=False)
     prepare_folder(tmp_path / "a", resume=True)

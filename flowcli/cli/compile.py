@@ -1,0 +1,30 @@
+"""`flowcli compile`: the network's attentions compiled for this processor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flowcli.cli import options
+
+
+def compile_(
+    remove: Annotated[bool, typer.Option("--remove", help="Remove everything that was compiled.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Compile the network's attentions for this x86 processor; later runs on its CPU use them.
+
+    Needs a C++ compiler ($CXX, c++, g++ or clang++) or pip install 'flowcli[kernels]', once. Prints the library's path.
+    The published network gains most; without them flowcli runs on torch alone.
+    """
+    from flowcli.cli.console import print_json, print_result
+    from flowcli.kernels.build import compile_kernels
+    from flowcli.kernels.store import remove_kernels
+
+    paths = remove_kernels() if remove else [compile_kernels()]
+    if json:
+        print_json({"removed" if remove else "compiled": [str(path) for path in paths]})
+        return
+    for path in paths:
+        print_result(str(path))

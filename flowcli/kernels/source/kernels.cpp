@@ -1,0 +1,81 @@
+// What Python calls (library.py): each function works through some of the tasks of a stage, on the calling thread.
+//
+// Returns 0; 1 where memory is short; 2 if `half` asks for bfloat16 operands and this build is for a processor without.
+
+#include <new>
+
+#include "attend.h"
+#include "read.h"
+#include "write.h"
+
+namespace {
+
+template <class Type>
+void attend(const Attend& x, int64_t first, int64_t last) {
+    AttendWork<Type> work(x);
+    const int64_t blocks = block_count(x.latents);
+    for (int64_t task = first; task < last; ++task) {
+        const int head = int(task / blocks), start = int(task % blocks) * 2 * LANES;
+        is_narrow(x.latents, start) ? work.template run<1>(head, start) : work.template run<2>(head, start);
+    }
+}
+
+template <class Type>
+void read(const Read& x, int64_t first, int64_t last) {
+    const int64_t blocks = block_count(x.latents), most = ReadWork<Type>::MOST;
+    ReadWork<Type> work(x, blocks < most ? blocks : most);
+    for (int64_t task = first; task < last;) {
+        const int64_t tile = task / blocks, end = last < (tile + 1) * blocks ? last : (tile + 1) * blocks;
+        const int64_t count = end - task < most ? end - task : most;
+        work.run(int(tile), int(task % blocks), int(count));
+        task += count;
+    }
+}
+
+template <class Type>
+void write(const Write& x, int64_t first, int64_t last) {
+    WriteWork<Type> work(x);
+    for (int64_t task = first; task < last; ++task) {
+        const int tile = int(task / x.height), row = int(task % x.height);
+        for (int start = 0; start < x.width; start += 2 * LANES)
+            is_narrow(x.width, start) ? work.template run<1>(tile, row, start) : work.template run<2>(tile, row, start);
+    }
+}
+
+template <class Run>
+int report(Run&& run) {
+    try {
+        run();
+    } catch (const std::bad_alloc&) {
+        return 1;
+    }
+    return 0;
+}
+
+}  // namespace
+
+#if defined(__AVX512BF16__)
+#define HALF 1
+#define DISPATCH(function) \
+    return report([=] { half ? function<Half>(*x, first, last) : function<Single>(*x, first, last); })
+#else
+#define HALF 0
+#define DISPATCH(function) return half ? 2 : report([=] { function<Single>(*x, first, last); })
+#endif
+
+extern "C" {
+
+// Rows that a panel may have at most, lanes of a vector, whether there are bfloat16 operands.
+int flowcli_rows() { return ROWS; }
+int flowcli_lanes() { return LANES; }
+int flowcli_half() { return HALF; }
+
+// Tasks: heads of all tiles times blocks of latents.
+int flowcli_attend(const Attend* x, int half, int64_t first, int64_t last) { DISPATCH(attend); }
+
+// Tasks: tiles times blocks of latents.
+int flowcli_read(const Read* x, int half, int64_t first, int64_t last) { DISPATCH(read); }
+
+// Tasks: tiles times rows.
+int flowcli_write(const Write* x, int half, int64_t first, int64_t last) { DISPATCH(write); }
+}
