@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.estimator.consistency import ALPHA, BETA
+from flowcli.estimator.resizing import flow_scale
 from flowcli.estimator.warp import pixel_grid, sample
 
 GRADIENT_WEIGHT = 4.0
@@ -59,25 +60,30 @@ def local_error(
     return box_mean(difference, window)
 
 
-def inconsistent(forward: Tensor, backward: Tensor, tolerance: float = BETA, top: int = 0) -> Tensor:
+def inconsistent(
+    forward: Tensor, backward: Tensor, tolerance: float = BETA, top: int = 0, height: int | None = None
+) -> Tensor:
     """Say where two directions do not agree, or the flow leaves frame 2: the check of `consistency.py`, on tensors.
 
     Args:
         forward: `(B, 2, H, W)` in pixels, or some rows of it.
-        backward: the flow of frame 2, `(B, 2, H2, W)`.
-        tolerance: squared pixels.
+        backward: the flow of frame 2, `(B, 2, H2, W2)` in its own pixels.
+        tolerance: squared pixels of the forward flow.
         top: the first of those rows.
+        height: rows of the whole; None: those of `backward`.
 
     Returns:
         bool `(B, 1, H, W)`.
     """
-    height, width = backward.shape[2:]
-    grid = pixel_grid(forward.shape[2], width, forward.device)
+    size = (height or backward.shape[2], forward.shape[3])
+    grid = pixel_grid(forward.shape[2], size[1], forward.device)
     x, y = grid[:, 0] + forward[:, 0], grid[:, 1] + top + forward[:, 1]
-    back = sample(backward, x, y)
+    back = sample(backward, x, y, size)
+    if backward.shape[2:] != size:
+        back = back * flow_scale((backward.shape[2], backward.shape[3]), size, back)
     square = (forward + back).square_().sum(dim=1)
     bound = ALPHA * (forward.square().sum(dim=1) + back.square_().sum(dim=1)) + tolerance
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    inside = (x >= 0) & (x <= size[1] - 1) & (y >= 0) & (y <= size[0] - 1)
     return ~(inside & (square < bound))[:, None]
 
 

@@ -8,15 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from flowcli.checkpoints import build_model, load_checkpoint
 from flowcli.errors import UsageError
 from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
-from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
+from flowcli.estimator.guess import guess_flow
 from flowcli.estimator.presets import DEFAULT_PRESET, Preset, find_preset
-from flowcli.estimator.pyramid import Directions, estimate_coarse_to_fine
+from flowcli.estimator.pyramid import estimate_coarse_to_fine
 from flowcli.estimator.tiled import TiledNetwork
 from flowcli.estimator.workers import Workers
 from flowcli.flow import FlowField, Frame
@@ -105,20 +104,11 @@ class NetworkFlow:
         """Estimate the flow of pairs of uint8 `(H, W, 3)` RGB frames, all of one size."""
         frame1, frame2 = (frames_to_tensor(frames, self.device) for frames in zip(*pairs, strict=True))
         if self.config.residual:
-            guess = None if self.guess == "none" else partial(self._guess, pairs)
+            guess = None if self.guess == "none" else partial(guess_flow, pairs, self.device)
             flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, guess, self.workers)
         else:
             flow = self.tiled(frame1, frame2)
         return [FlowField(uv) for uv in flow_to_numpy(flow)]
-
-    def _guess(self, pairs: Sequence[tuple[Frame, Frame]]) -> Directions:
-        method = DisFlow()
-        both = (method.estimate(pairs), method.estimate([(frame2, frame1) for frame1, frame2 in pairs]))
-        return Directions(*(self._to_tensor(fields) for fields in both))
-
-    def _to_tensor(self, fields: Sequence[FlowField]) -> Tensor:
-        stacked = torch.stack([torch.tensor(field.uv).permute(2, 0, 1) for field in fields])
-        return stacked.contiguous().to(self.device)
 
 
 def default_overlap(config: ModelConfig, preset: Preset) -> int:

@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from flowcli.estimator.bands import cut_bands
 from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
 from flowcli.estimator.matching import count_costs, match_frames
+from flowcli.estimator.resizing import Size, resize_flow, resize_flow_rows, resize_frames
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.updates import POLISH, Level, Residual, Update, ask, finish, refine, sharpen
 from flowcli.estimator.warp import warp
@@ -43,12 +43,9 @@ MATCHED_TOLERANCE = 1.0
 LEAVES = 0.15
 """What a pixel whose flow leaves the frame counts in a comparison, where a perfect match counts 0 and the worst 1.5."""
 
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
 
 class Directions(NamedTuple):
-    """Flow of a batch both ways, float32 `(B, 2, H, W)` in pixels each."""
+    """Flow of a batch both ways, float32 `(B, 2, H, W)` in its own pixels each."""
 
     forward: Tensor
     backward: Tensor
@@ -97,22 +94,6 @@ def level_sizes(size: Size, settings: PyramidSettings) -> list[Size]:
     return sizes[::-1]
 
 
-def resize_frames(frames: Tensor, size: Size) -> Tensor:
-    """Bring `(B, C, H, W)` to `size`, averaging where it shrinks."""
-    if frames.shape[2:] == size:
-        return frames
-    return F.interpolate(frames, size, mode="bilinear", align_corners=False, antialias=True)
-
-
-def resize_flow(flow: Tensor, size: Size) -> Tensor:
-    """Bring flow `(B, 2, H, W)` to the grid and the pixels of another size."""
-    height, width = flow.shape[2:]
-    if (height, width) == size:
-        return flow
-    scale = torch.tensor([size[1] / width, size[0] / height], device=flow.device).view(1, 2, 1, 1)
-    return F.interpolate(flow, size, mode="bilinear", align_corners=False) * scale
-
-
 def find_matched_level(sizes: list[Size], settings: PyramidSettings) -> Size:
     """Return the level that is matched exhaustively, or (0, 0) if there is none that is large and small enough."""
     fitting = [size for size in sizes if min(size) >= SMALLEST_MATCHED and count_costs(size) <= MOST_COSTS]
@@ -135,7 +116,7 @@ def estimate_coarse_to_fine(
         frame2: the same shape.
         residual_of: the network.
         settings: the pyramid.
-        guess: makes another estimate at full size, once the rest of the memory is free again; it stays where the
+        guess: makes another estimate, of any size, once the rest of the memory is free again; it stays where the
             network's own has no better evidence.
         workers: threads for what surrounds the network; None: the caller's alone.
 
@@ -187,13 +168,9 @@ def _decide(
     guess: Callable[[], Directions] | None,
     settings: PyramidSettings,
 ) -> Tensor:
-    """Bring both directions to full size and continue what they do not confirm, or choose between them and a guess."""
-    full = (frame1.shape[2], frame1.shape[3])
-    rival = None if guess is None else guess()
-    estimate = Directions(resize_flow(flow.forward, full), resize_flow(flow.backward, full))
-    if rival is None:
-        return fill_flows(estimate.forward, ~inconsistent(*estimate))
-    return choose(frame1, frame2, rival, estimate, settings.choice_margin, settings.choice_window)
+    """Bring the flow to full size and continue what its directions do not confirm, or choose between it and a guess."""
+    options = [flow] if guess is None else [guess(), flow]
+    return choose(frame1, frame2, options, settings.choice_margin, settings.choice_window)
 
 
 def plan_updates(
@@ -232,37 +209,43 @@ def _match(level: Level, flow: Tensor, updates: list[Update], settings: PyramidS
     matched = fill_flows(matched, ~inconsistent(matched, _reversed(matched), MATCHED_TOLERANCE))
     matched = refine(level, matched, updates)
     # Both directions are in the batch, so the backward flow of each is the other half.
-    one, other = (Directions(estimate, _reversed(estimate)) for estimate in (flow, matched))
-    return choose(level.frame1, level.frame2, one, other, settings.start_margin, settings.choice_window)
+    options = [Directions(estimate, _reversed(estimate)) for estimate in (flow, matched)]
+    return choose(level.frame1, level.frame2, options, settings.start_margin, settings.choice_window)
 
 
-def choose(frame1: Tensor, frame2: Tensor, flow: Directions, rival: Directions, margin: float, window: int) -> Tensor:
-    """Keep `flow`, except where `rival` explains the frames clearly better; continue it where neither can be trusted.
+def choose(frame1: Tensor, frame2: Tensor, options: list[Directions], margin: float, window: int) -> Tensor:
+    """Keep the first of one or two estimates, except where the second explains the frames clearly better.
+
+    Where the directions of what is kept do not confirm each other, its surroundings are continued. Estimates of another
+    size than the frames' are enlarged, some rows at a time.
 
     Args:
         frame1: float `(B, 3, H, W)` in [-1, 1].
         frame2: the same shape.
-        flow: an estimate of both directions.
-        rival: another.
-        margin: the rival is taken where its error is below this share of the other's.
+        options: the estimates.
+        margin: the second is taken where its error is below this share of the first one's.
         window: side of the window in pixels over which errors are averaged.
 
     Returns:
         The forward flow, float32 `(B, 2, H, W)`.
     """
-    height, width = frame1.shape[2:]
-    chosen, trusted = torch.empty_like(flow.forward), frame1.new_empty(len(frame1), 1, height, width, dtype=torch.bool)
-    for rows, around, inner in cut_bands(height, width * len(frame1), window // 2 + 1):
-        band = frame1[:, :, around]
-        described = describe(band)
-        options = []
-        for estimate in (flow, rival):
-            forward = estimate.forward[:, :, around]
-            warped, inside = warp(frame2, forward, band, (around.start, 0))
-            doubtful = inconsistent(forward, estimate.backward, top=around.start)
-            error = local_error(described, describe(warped), inside, window, LEAVES, doubtful)
-            options.append((error, forward, ~doubtful))
-        better = options[1][0] < options[0][0] * margin
-        for whole, part in ((chosen, 1), (trusted, 2)):
-            whole[:, :, rows] = torch.where(better, options[1][part], options[0][part])[:, :, inner]
+    batch, _, height, width = frame1.shape
+    chosen, trusted = frame1.new_empty(batch, 2, height, width), frame1.new_empty(batch, 1, height, width).bool()
+    for rows, around, inner in cut_bands(height, width * batch, window // 2 + 1):
+        flows = [resize_flow_rows(option.forward, (height, width), around) for option in options]
+        doubts = [
+            inconsistent(flow, option.backward, top=around.start, height=height)
+            for flow, option in zip(flows, options, strict=True)
+        ]
+        flow, doubtful = flows[0], doubts[0]
+        if len(options) == 2:
+            band = frame1[:, :, around]
+            described = describe(band)
+            errors: list[Tensor] = []
+            for forward, doubt in zip(flows, doubts, strict=True):
+                warped, inside = warp(frame2, forward, band, (around.start, 0))
+                errors.append(local_error(described, describe(warped), inside, window, LEAVES, doubt))
+            better = errors[1] < errors[0] * margin
+            flow, doubtful = torch.where(better, flows[1], flow), torch.where(better, doubts[1], doubtful)
+        chosen[:, :, rows], trusted[:, :, rows] = flow[:, :, inner], ~doubtful[:, :, inner]
     return fill_flows(chosen, trusted)

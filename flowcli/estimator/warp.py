@@ -13,12 +13,14 @@ def pixel_grid(height: int, width: int, device: torch.device | str = "cpu") -> T
     return torch.stack((x, y)).float()[None]
 
 
-def sample(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def sample(image: Tensor, x: Tensor, y: Tensor, size: tuple[int, int] | None = None) -> Tensor:
     """Interpolate `(B, C, H, W)` bilinearly at pixel positions x, y `(B, h, w)`; the border is extended outwards.
+
+    Positions are in pixels of the image, or of the same image at another `size` (height, width).
 
     Bilinear, because torch's bicubic kernel (A = -0.75) shifts a ramp by up to 0.05 px, which the flow would inherit.
     """
-    height, width = image.shape[2:]
+    height, width = size or image.shape[2:]
     # Pixel centres sit at (i + 0.5) / size in grid_sample's frame, which spans [-1, 1] from edge to edge.
     grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)

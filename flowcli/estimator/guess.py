@@ -1,0 +1,38 @@
+"""A first guess of both directions from OpenCV's DIS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flowcli.estimator.classical import DisFlow
+from flowcli.estimator.pyramid import Directions
+from flowcli.flow import Frame
+
+MOST_PIXELS = 2**22
+"""The guess for larger frames is kept at half their size: that is where DIS finds it, and a quarter of the memory."""
+
+
+def guess_flow(pairs: Sequence[tuple[Frame, Frame]], device: torch.device) -> Directions:
+    """Estimate pairs of uint8 `(H, W, 3)` RGB frames of one size; the flow is of their size or half of it."""
+    method = DisFlow()
+
+    def estimate(frame1: Frame, frame2: Frame) -> NDArray[np.float32]:
+        uv = method.estimate([(frame1, frame2)])[0].uv
+        height, width = uv.shape[:2]
+        if height * width > MOST_PIXELS:
+            half = (-(-width // 2), -(-height // 2))
+            scale = np.array([half[0] / width, half[1] / height], np.float32)
+            uv = np.asarray(cv2.resize(uv, half, interpolation=cv2.INTER_AREA), np.float32) * scale
+        return uv.transpose(2, 0, 1)
+
+    def stack(fields: Iterable[NDArray[np.float32]]) -> Tensor:
+        return torch.from_numpy(np.stack(list(fields))).to(device)
+
+    forward = stack(estimate(frame1, frame2) for frame1, frame2 in pairs)
+    return Directions(forward, stack(estimate(frame2, frame1) for frame1, frame2 in pairs))
