@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.estimator.bands import cut_bands
 from flowcli.estimator.workers import Workers
 
 JUMP = 0.5
@@ -42,7 +43,7 @@ def sharpen_edges(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
 
     Args:
         flow: float `(B, 2, H, W)` in pixels.
-        frame: frame 1, float `(B, 3, H, W)` in [-1, 1].
+        frame: frame 1, `(B, 3, H, W)`, uint8 or float in [-1, 1].
         workers: work on parts of the edges side by side.
     """
     sharp = flow.clone()
@@ -55,6 +56,14 @@ def sharpen_edges(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
 
 def find_edges(flow: Tensor) -> Tensor:
     """Say which pixels are within REACH of a jump of the flow, bool `(B, 1, H, W)`."""
+    batch, _, height, width = flow.shape
+    near = torch.empty(batch, 1, height, width, dtype=torch.bool, device=flow.device)
+    for rows, around, inner in cut_bands(height, width * batch, REACH + 1):
+        near[:, :, rows] = _find_edges(flow[:, :, around])[:, :, inner]
+    return near
+
+
+def _find_edges(flow: Tensor) -> Tensor:
     jump = flow.new_zeros(len(flow), 1, *flow.shape[2:])
     for axis in (2, 3):
         count = flow.shape[axis] - 1
@@ -84,7 +93,9 @@ def _weighted_median(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor])
     nearness = (down.square() + right.square()).to(uv.dtype) / (-2 * DISTANCE**2)
     difference = uv.new_zeros(neighbours.shape)
     for channel in picture:
-        difference += (look_up(channel) - channel[y, x, None]).square_()
+        difference += (look_up(channel).to(uv.dtype) - channel[y, x, None]).square_()
+    if picture.dtype == torch.uint8:
+        difference *= (2 / 255) ** 2
     # A power of two: torch's exp is slow on a CPU where the result vanishes.
     weight = torch.exp2((nearness + difference.div_(-2 * COLOUR**2)).mul_(math.log2(math.e)))
     medians = uv.new_empty(2, len(y))

@@ -23,9 +23,16 @@ DOUBT = 0.3
 """Least difference of a pixel whose motion the opposite direction does not confirm."""
 
 
-def describe(frames: Tensor) -> Tensor:
-    """Turn RGB `(B, 3, H, W)` in [-1, 1] into brightness and its weighted gradients `(B, 3, H, W)`."""
-    grey = frames.mean(dim=1, keepdim=True)
+def mean_colour(frames: Tensor) -> Tensor:
+    """Turn RGB `(B, 3, H, W)`, uint8 or in [-1, 1], into brightness: float `(B, 1, H, W)` in [-1, 1]."""
+    grey = torch.zeros_like(frames[:, :1], dtype=torch.float32)
+    for channel in frames.split(1, dim=1):
+        grey.add_(channel)
+    return grey.mul_(2 / 255 / 3).sub_(1) if frames.dtype == torch.uint8 else grey.mul_(1 / 3)
+
+
+def describe(grey: Tensor) -> Tensor:
+    """Turn brightness `(B, 1, H, W)` in [-1, 1] into itself and its weighted gradients `(B, 3, H, W)`."""
     padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
     dx = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) * (GRADIENT_WEIGHT / 2)
     dy = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) * (GRADIENT_WEIGHT / 2)

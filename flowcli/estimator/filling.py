@@ -43,23 +43,29 @@ def fill_flow(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> NDArray[np
     """
     if trusted.all() or not trusted.any():
         return uv
-    model = _fit(_sums(uv, trusted))
-    rows, columns = np.nonzero(~trusted)
     filled = uv.copy()
-    for first in range(0, len(rows), BAND_PIXELS):
-        y, x = rows[first : first + BAND_PIXELS], columns[first : first + BAND_PIXELS]
-        terms = _sample(model, (y + 0.5) / CELL - 0.5, (x + 0.5) / CELL - 0.5)
-        filled[y, x] = (terms[0::3] + terms[1::3] * x + terms[2::3] * y).T
+    _fill_in_place(filled, trusted)
     return filled
 
 
 def fill_flows(flow: Tensor, trusted: Tensor) -> Tensor:
     """Do the same for a batch: float32 `(B, 2, H, W)` and bool `(B, 1, H, W)`, on any device."""
-    filled = [
-        fill_flow(uv.permute(1, 2, 0).cpu().numpy(), known[0].cpu().numpy())
-        for uv, known in zip(flow, trusted, strict=True)
-    ]
-    return torch.stack([torch.from_numpy(uv).permute(2, 0, 1) for uv in filled]).contiguous().to(flow.device)
+    filled = flow.cpu().clone(memory_format=torch.contiguous_format)
+    for uv, known in zip(filled, trusted.cpu(), strict=True):
+        # Views of the same memory.
+        _fill_in_place(uv.permute(1, 2, 0).numpy(), known[0].numpy())
+    return filled.to(flow.device)
+
+
+def _fill_in_place(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> None:
+    if trusted.all() or not trusted.any():
+        return
+    model = _fit(_sums(uv, trusted))
+    rows, columns = np.nonzero(~trusted)
+    for first in range(0, len(rows), BAND_PIXELS):
+        y, x = rows[first : first + BAND_PIXELS], columns[first : first + BAND_PIXELS]
+        terms = _sample(model, (y + 0.5) / CELL - 0.5, (x + 0.5) / CELL - 0.5)
+        uv[y, x] = (terms[0::3] + terms[1::3] * x + terms[2::3] * y).T
 
 
 def _sums(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> Array:

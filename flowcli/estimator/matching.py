@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flowcli.estimator.evidence import box_mean, describe
+from flowcli.estimator.evidence import box_mean, describe, mean_colour
 from flowcli.estimator.workers import Workers
 
 REACH_SHORT, REACH_LONG = 0.22, 0.3
@@ -72,7 +72,7 @@ def count_costs(size: tuple[int, int]) -> int:
 
 def _describe(frames: Tensor) -> Tensor:
     """Describe as `evidence` does, the brightness freed of its local mean and contrast: int16, within +-2^10."""
-    described = describe(frames)
+    described = describe(mean_colour(frames))
     grey = described[:, :1]
     mean = box_mean(grey, NORMALISING_WINDOW)
     deviation = (box_mean(grey * grey, NORMALISING_WINDOW) - mean * mean).clamp_(min=0).sqrt_()

@@ -22,7 +22,7 @@ from flowcli.flow import FlowField, Frame
 from flowcli.kernels.stages import use_kernels
 from flowcli.kernels.store import choose_kernels
 from flowcli.model.config import ModelConfig
-from flowcli.model.features import flow_to_numpy, frames_to_tensor
+from flowcli.model.features import flow_to_numpy, stack_frames
 from flowcli.model.folded import fold
 
 DEFAULT_GUESS = "dis"
@@ -102,7 +102,7 @@ class NetworkFlow:
 
     def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
         """Estimate the flow of pairs of uint8 `(H, W, 3)` RGB frames, all of one size."""
-        frame1, frame2 = (frames_to_tensor(frames, self.device) for frames in zip(*pairs, strict=True))
+        frame1, frame2 = (stack_frames(frames, self.device) for frames in zip(*pairs, strict=True))
         if self.config.residual:
             guess = None if self.guess == "none" else partial(guess_flow, pairs, self.device)
             flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, guess, self.workers)

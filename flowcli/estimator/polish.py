@@ -38,7 +38,10 @@ LUMA = 0.299, 0.587, 0.114
 SMALLEST_SIDE = 8
 
 
-def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
+Flow = NDArray[np.float32]
+
+
+def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: Flow, out: Flow | None = None) -> Flow:
     """Return the polished flow of two grey frames.
 
     Large frames are worked on in bands, because OpenCV holds some twenty planes of what it is given. A band of frame 2
@@ -47,18 +50,21 @@ def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[
     Args:
         grey1: uint8 `(H, W)`.
         grey2: the same shape.
-        uv: float32 `(H, W, 2)` in pixels, finite; not changed.
+        uv: float32 `(H, W, 2)` in pixels, finite, of any strides; not changed.
+        out: where to write the result; None: into a new array.
 
     Returns:
         float32 `(H, W, 2)`; frames with a side below SMALLEST_SIDE keep their flow.
     """
     height, width = grey1.shape
+    polished = np.empty_like(uv) if out is None else out
     if min(grey1.shape) < SMALLEST_SIDE:
-        return uv
+        polished[:] = uv
+        return polished
     rows = max(2 * LONGEST_REACH, BAND_PIXELS // width)
     if rows >= height:
-        return _refine(grey1, grey2, uv)
-    polished = np.empty_like(uv)
+        polished[:] = _refine(grey1, grey2, uv)
+        return polished
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
         down = uv[top:bottom, ::SPARSE, 1]
@@ -75,7 +81,7 @@ def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[
     return polished
 
 
-def _refine(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
+def _refine(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: Flow) -> Flow:
     refinement = cv2.VariationalRefinement.create()
     refinement.setAlpha(SMOOTHNESS)
     refinement.setDelta(BRIGHTNESS)
@@ -83,19 +89,24 @@ def _refine(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: NDArray[np.f
     refinement.setFixedPointIterations(FIXED_POINT_ITERATIONS)
     refinement.setSorIterations(SOR_ITERATIONS)
     # OpenCV works in place.
-    return np.asarray(refinement.calc(grey1, grey2, uv.copy()), np.float32)
+    return np.asarray(refinement.calc(grey1, grey2, np.array(uv, order="C")), np.float32)
 
 
 def polish_flows(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], flow: Tensor) -> Tensor:
     """Do the same for a batch: grey frames `(B, H, W)` and float32 `(B, 2, H, W)`, on any device."""
-    fields = np.ascontiguousarray(flow.permute(0, 2, 3, 1).cpu().numpy())
-    polished = np.stack([polish_flow(*item) for item in zip(grey1, grey2, fields, strict=True)])
-    return torch.from_numpy(polished).permute(0, 3, 1, 2).contiguous().to(flow.device)
+    host = flow.cpu()
+    polished = torch.empty_like(host, memory_format=torch.contiguous_format)
+    for one, other, *fields in zip(grey1, grey2, host, polished, strict=True):
+        uv, out = (field.permute(1, 2, 0).numpy() for field in fields)
+        polish_flow(one, other, uv, out)
+    return polished.to(flow.device)
 
 
 def to_grey(frames: Tensor) -> NDArray[np.uint8]:
-    """Turn RGB `(B, 3, H, W)` in [-1, 1] into the 8-bit grey frames that OpenCV wants, `(B, H, W)`."""
-    grey = torch.ones_like(frames[:, 0])
+    """Turn RGB `(B, 3, H, W)`, uint8 or in [-1, 1], into the 8-bit grey frames that OpenCV wants, `(B, H, W)`."""
+    grey = torch.zeros_like(frames[:, 0], dtype=torch.float32)
     for channel, weight in enumerate(LUMA):
         grey.add_(frames[:, channel], alpha=weight)
-    return grey.mul_(127.5).round_().clamp_(0, 255).byte().cpu().numpy()
+    if frames.dtype != torch.uint8:
+        grey.add_(1).mul_(127.5)
+    return grey.round_().clamp_(0, 255).byte().cpu().numpy()

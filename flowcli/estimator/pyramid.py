@@ -112,8 +112,8 @@ def estimate_coarse_to_fine(
     """Estimate the flow of a batch of frames.
 
     Args:
-        frame1: float `(B, 3, H, W)` in [-1, 1].
-        frame2: the same shape.
+        frame1: `(B, 3, H, W)`, uint8 or float in [-1, 1].
+        frame2: the same shape and type.
         residual_of: the network.
         settings: the pyramid.
         guess: makes another estimate, of any size, once the rest of the memory is free again; it stays where the
@@ -125,8 +125,10 @@ def estimate_coarse_to_fine(
     """
     workers = workers or Workers(1)
     directions = _descend(frame1, frame2, residual_of, settings, workers)
-    flow = _decide(frame1, frame2, directions, guess, settings)
-    return finish(Level(frame1, frame2), flow, settings.finishes, workers) if settings.polished else flow
+    level = Level(frame1, frame2)
+    options = [directions] if guess is None else [guess(), directions]
+    flow = choose(level, options, settings.choice_margin, settings.choice_window)
+    return finish(level, flow, settings.finishes, workers) if settings.polished else flow
 
 
 def _descend(
@@ -159,18 +161,6 @@ def _descend(
     if backward is None:
         flow, backward = flow.split(batch)
     return Directions(flow, backward)
-
-
-def _decide(
-    frame1: Tensor,
-    frame2: Tensor,
-    flow: Directions,
-    guess: Callable[[], Directions] | None,
-    settings: PyramidSettings,
-) -> Tensor:
-    """Bring the flow to full size and continue what its directions do not confirm, or choose between it and a guess."""
-    options = [flow] if guess is None else [guess(), flow]
-    return choose(frame1, frame2, options, settings.choice_margin, settings.choice_window)
 
 
 def plan_updates(
@@ -210,18 +200,17 @@ def _match(level: Level, flow: Tensor, updates: list[Update], settings: PyramidS
     matched = refine(level, matched, updates)
     # Both directions are in the batch, so the backward flow of each is the other half.
     options = [Directions(estimate, _reversed(estimate)) for estimate in (flow, matched)]
-    return choose(level.frame1, level.frame2, options, settings.start_margin, settings.choice_window)
+    return choose(level, options, settings.start_margin, settings.choice_window)
 
 
-def choose(frame1: Tensor, frame2: Tensor, options: list[Directions], margin: float, window: int) -> Tensor:
+def choose(level: Level, options: list[Directions], margin: float, window: int) -> Tensor:
     """Keep the first of one or two estimates, except where the second explains the frames clearly better.
 
     Where the directions of what is kept do not confirm each other, its surroundings are continued. Estimates of another
     size than the frames' are enlarged, some rows at a time.
 
     Args:
-        frame1: float `(B, 3, H, W)` in [-1, 1].
-        frame2: the same shape.
+        level: the frames.
         options: the estimates.
         margin: the second is taken where its error is below this share of the first one's.
         window: side of the window in pixels over which errors are averaged.
@@ -229,8 +218,10 @@ def choose(frame1: Tensor, frame2: Tensor, options: list[Directions], margin: fl
     Returns:
         The forward flow, float32 `(B, 2, H, W)`.
     """
-    batch, _, height, width = frame1.shape
-    chosen, trusted = frame1.new_empty(batch, 2, height, width), frame1.new_empty(batch, 1, height, width).bool()
+    batch, _, height, width = level.frame1.shape
+    brightness1, brightness2 = level.brightness
+    chosen = torch.empty(batch, 2, height, width, device=level.frame1.device)
+    trusted = torch.empty(batch, 1, height, width, dtype=torch.bool, device=level.frame1.device)
     for rows, around, inner in cut_bands(height, width * batch, window // 2 + 1):
         flows = [resize_flow_rows(option.forward, (height, width), around) for option in options]
         doubts = [
@@ -239,11 +230,11 @@ def choose(frame1: Tensor, frame2: Tensor, options: list[Directions], margin: fl
         ]
         flow, doubtful = flows[0], doubts[0]
         if len(options) == 2:
-            band = frame1[:, :, around]
+            band = brightness1[:, :, around]
             described = describe(band)
             errors: list[Tensor] = []
             for forward, doubt in zip(flows, doubts, strict=True):
-                warped, inside = warp(frame2, forward, band, (around.start, 0))
+                warped, inside = warp(brightness2, forward, band, (around.start, 0))
                 errors.append(local_error(described, describe(warped), inside, window, LEAVES, doubt))
             better = errors[1] < errors[0] * margin
             flow, doubtful = torch.where(better, flows[1], flow), torch.where(better, doubts[1], doubtful)

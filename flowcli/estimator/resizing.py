@@ -6,15 +6,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.model.features import normalise
+
 Size = tuple[int, int]
 """Height and width in pixels."""
 
 
 def resize_frames(frames: Tensor, size: Size) -> Tensor:
-    """Bring `(B, C, H, W)` to `size`, averaging where it shrinks."""
+    """Bring `(B, 3, H, W)` to `size`, averaging where it shrinks.
+
+    Args:
+        frames: uint8 or float in [-1, 1].
+        size: of the result.
+
+    Returns:
+        float `(B, 3, *size)` in [-1, 1].
+    """
     if frames.shape[2:] == size:
-        return frames
-    return F.interpolate(frames, size, mode="bilinear", align_corners=False, antialias=True)
+        return normalise(frames) if frames.dtype == torch.uint8 else frames
+    if frames.dtype != torch.uint8:
+        return F.interpolate(frames, size, mode="bilinear", align_corners=False, antialias=True)
+    # Plane by plane: the whole frames in float would be the largest thing in memory.
+    resized = torch.empty(*frames.shape[:2], *size, device=frames.device)
+    for planes, result in zip(frames.split(1, dim=1), resized.split(1, dim=1), strict=True):
+        for plane, part in zip(planes.split(1), result.split(1), strict=True):
+            part.copy_(resize_frames(normalise(plane), size))
+    return resized
 
 
 def resize_flow(flow: Tensor, size: Size) -> Tensor:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from flowcli.errors import EngineError
 from flowcli.estimator.workers import Workers
 from flowcli.model.config import ModelConfig
+from flowcli.model.features import normalise
 from flowcli.tiling import Grid, TileGrid, blend_weights
 
 Network = Callable[[Tensor, Tensor], Tensor]
@@ -60,8 +60,8 @@ class TiledNetwork:
         """Estimate the flow of a batch of frames.
 
         Args:
-            frame1: float `(B, 3, H, W)` in [-1, 1].
-            frame2: the same shape.
+            frame1: `(B, 3, H, W)`, uint8 or float in [-1, 1].
+            frame2: the same shape and type.
 
         Returns:
             float32 `(B, 2, H, W)` in pixels.
@@ -78,6 +78,8 @@ class TiledNetwork:
 
         def run(chosen: list[Window]) -> Tensor:
             tiles1, tiles2 = (torch.stack([self._cut(f, *w) for w in chosen]) for f in (frame1, frame2))
+            if tiles1.dtype == torch.uint8:
+                tiles1, tiles2 = normalise(tiles1), normalise(tiles2)
             return self._run(tiles1, tiles2) * weights
 
         # No more tiles at once than leave every worker its share.
@@ -119,5 +121,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def _pad(frames: Tensor, size: tuple[int, int]) -> Tensor:
     """Repeat the last row and column until the frames have at least `size`."""
-    below, right = size[0] - frames.shape[2], size[1] - frames.shape[3]
-    return F.pad(frames, (0, right, 0, below), mode="replicate") if below or right else frames
+    for axis, length in zip((2, 3), size, strict=True):
+        if frames.shape[axis] < length:
+            nearest = torch.arange(length, device=frames.device).clamp_(max=frames.shape[axis] - 1)
+            frames = frames.index_select(axis, nearest)
+    return frames

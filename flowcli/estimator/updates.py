@@ -13,7 +13,7 @@ from torch import Tensor
 
 from flowcli.estimator.bands import cut_bands
 from flowcli.estimator.edges import sharpen_edges
-from flowcli.estimator.evidence import describe, local_error
+from flowcli.estimator.evidence import describe, local_error, mean_colour
 from flowcli.estimator.polish import polish_flows, to_grey
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.warp import warp
@@ -33,10 +33,15 @@ Residual = Callable[[Tensor, Tensor], Tensor]
 
 
 class Level:
-    """The frames of one level, float `(B, 3, H, W)` in [-1, 1]."""
+    """The frames of one level, `(B, 3, H, W)`: float in [-1, 1], or, where no network is asked, uint8."""
 
     def __init__(self, frame1: Tensor, frame2: Tensor) -> None:
         self.frame1, self.frame2 = frame1, frame2
+
+    @cached_property
+    def brightness(self) -> tuple[Tensor, Tensor]:
+        """Both frames' mean over the colours, float `(B, 1, H, W)` in [-1, 1]."""
+        return mean_colour(self.frame1), mean_colour(self.frame2)
 
     @cached_property
     def greys(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -97,9 +102,10 @@ def explain(level: Level, flow: Tensor) -> Tensor:
     """Say how badly a flow explains the frames around each pixel, `(B, 1, H, W)`; see `local_error`."""
     batch, _, height, width = flow.shape
     error = flow.new_empty(batch, 1, height, width)
+    brightness1, brightness2 = level.brightness
     for rows, around, inner in cut_bands(height, width * batch, WINDOW // 2 + 1):
-        frame1 = level.frame1[:, :, around]
-        warped, inside = warp(level.frame2, flow[:, :, around], frame1, (around.start, 0))
+        frame1 = brightness1[:, :, around]
+        warped, inside = warp(brightness2, flow[:, :, around], frame1, (around.start, 0))
         error[:, :, rows] = local_error(describe(frame1), describe(warped), inside, WINDOW)[:, :, inner]
     return error
 

@@ -18,8 +18,12 @@ from flowcli.flow import Frame
 
 def frames_to_tensor(frames: Sequence[Frame], device: torch.device | str = "cpu") -> Tensor:
     """Stack uint8 `(H, W, 3)` RGB frames of equal size to float32 `(B, 3, H, W)` in [-1, 1]."""
-    stacked = torch.from_numpy(np.stack(frames)).to(device)
-    return normalise(stacked.permute(0, 3, 1, 2))
+    return normalise(stack_frames(frames, device))
+
+
+def stack_frames(frames: Sequence[Frame], device: torch.device | str = "cpu") -> Tensor:
+    """Stack uint8 `(H, W, 3)` RGB frames of equal size to uint8 `(B, 3, H, W)`."""
+    return torch.from_numpy(np.stack([frame.transpose(2, 0, 1) for frame in frames])).to(device)
 
 
 def normalise(frames: Tensor) -> Tensor:

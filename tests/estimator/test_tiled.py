@@ -6,6 +6,7 @@ from torch import Tensor
 
 from flowcli.estimator.tiled import TiledNetwork
 from flowcli.model.config import TINY
+from flowcli.model.features import normalise
 from flowcli.model.perceiver import PerceiverFlow
 from flowcli.tiling import blend_weights
 
@@ -44,6 +45,13 @@ def test_batch_size_changes_nothing() -> None:
     assert flows[0].std() > 1e-3
     for flow in flows[1:]:
         torch.testing.assert_close(flow, flows[0], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(3, 40), (30, 45)])
+def test_bytes_are_normalised_tile_by_tile(size: tuple[int, int]) -> None:
+    frames = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    tiled = TiledNetwork(Recorder(), TINY, batch=3, overlap=4, grid="even", cap=None)
+    assert torch.equal(tiled(frames, frames), tiled(normalise(frames), normalise(frames)))
 
 
 def test_two_overlapping_tiles_are_averaged_with_the_published_weights() -> None:
