@@ -23,6 +23,7 @@ from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.device import choose_device, choose_precision
 from flowcli.estimator.network import NetworkFlow
 from flowcli.flow import Frame
+from flowcli.kernels.library import Library
 from flowcli.kernels.stages import use_kernels
 from flowcli.kernels.store import choose_kernels
 from flowcli.model.config import COMPACT, PERCEIVER_IO, ModelConfig
@@ -75,7 +76,7 @@ def run_pair(case: Case) -> dict[str, object]:
     tiles = method.tiled.finished // (case.repeats + 1)
     megapixels = case.size[0] * case.size[1] / 1e6
     return {
-        **_describe(case, method.config, method.device, method.precision, str(method.settings["kernels"])),
+        **_describe(case, method.config, method.device, method.precision, _name(method.kernels)),
         "size": list(case.size),
         "tiles": tiles,
         **timing.to_dict(),
@@ -91,7 +92,7 @@ def run_comparison(case: Case) -> dict[str, object]:
         assert case.size is not None
         pair = [make_pair(case.size)]
         ours, theirs = _make_method(case), DisFlow()
-        kernels = str(ours.settings["kernels"])
+        kernels = _name(ours.kernels)
         runs: dict[str, Run] = {"ours": lambda: ours.estimate(pair), "theirs": lambda: theirs.estimate(pair)}
         device, difference, tiles = ours.device, None, None
     else:
@@ -168,11 +169,11 @@ def _fold(case: Case) -> tuple[FoldedFlow, torch.device, str, str]:
     device = choose_device(case.device)
     precision = choose_precision(case.precision, device)
     operands = torch.bfloat16 if precision == "bf16" else torch.float32
-    kernels = choose_kernels(case.kernels, operands) if device.type == "cpu" else None
+    kernels = choose_kernels(case.kernels, operands, device)
     network = fold(build_model(load_checkpoint(case.model)).to(device), operands)
     if kernels is not None:
         use_kernels(network, kernels)
-    return network, device, precision, kernels.level if kernels else "torch"
+    return network, device, precision, _name(kernels)
 
 
 def _make_rival(case: Case, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
@@ -203,6 +204,10 @@ def _split(network: FoldedFlow, frame1: Tensor, frame2: Tensor) -> dict[str, Run
         "latents": lambda: network.process(read),
         "decoder": lambda: network.write(pixels, latents, chunk),
     }
+
+
+def _name(kernels: Library | None) -> str:
+    return kernels.level if kernels else "torch"
 
 
 def _describe(case: Case, config: ModelConfig, device: torch.device, precision: str, kernels: str) -> dict[str, object]:

@@ -41,6 +41,7 @@ class Estimator:
             model's own choice.
         preset: "fast", "balanced" (the default) or "best": how much work a coarse-to-fine model does.
         kernels: "auto" takes what `flowcli compile` made, on a CPU; "compiled" insists on it; "torch" does without.
+            The same flow within rounding, so not among `settings`.
 
     Raises:
         WeightsError: if the checkpoint is absent, damaged or of another network.

@@ -11,6 +11,7 @@ import torch
 
 from flowcli.checkpoints import build_model, load_checkpoint
 from flowcli.errors import UsageError
+from flowcli.estimator.allocator import keep_freed_memory
 from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
 from flowcli.estimator.device import choose_device, choose_precision
 from flowcli.estimator.guess import guess_flow
@@ -46,14 +47,13 @@ class NetworkFlow:
         preset: str | None = None,
         kernels: str = "auto",
     ) -> None:
+        keep_freed_memory()
         if guess not in ("auto", "none", "dis"):
             raise UsageError(f"expected a first guess auto, none or dis, got {guess!r}")
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         operands = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        if kernels == "compiled" and self.device.type != "cpu":
-            raise UsageError(f"expected --device cpu with --kernels compiled, got {self.device}")
-        self.kernels = choose_kernels(kernels, operands) if self.device.type == "cpu" else None
+        self.kernels = choose_kernels(kernels, operands, self.device)
         checkpoint = load_checkpoint(model)
         config = checkpoint.config
         self.config = config
@@ -92,7 +92,6 @@ class NetworkFlow:
             "weights": checkpoint.sha256,
             "device": str(self.device),
             "precision": self.precision,
-            "kernels": self.kernels.level if self.kernels else "torch",
             "tile": list(config.tile),
             "overlap": self.overlap,
             "guess": self.guess,

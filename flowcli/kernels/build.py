@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 from flowcli.errors import EngineError, OutputError
 from flowcli.io.atomic import replace_when_complete
-from flowcli.kernels.processor import Level, list_levels
+from flowcli.kernels.library import Library
+from flowcli.kernels.processor import OPTIONS, Level, list_levels
 from flowcli.kernels.store import SOURCES, kernels_folder, library_path
-
-# -w: GCC 12 warns of its own header for AVX-512.
-_OPTIONS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-w")
 
 
 def find_compiler() -> list[str]:
@@ -28,8 +29,8 @@ def find_compiler() -> list[str]:
     Raises:
         EngineError: where there is none.
     """
-    if chosen := os.environ.get("CXX"):
-        return shlex.split(chosen)
+    if chosen := _split("CXX"):
+        return chosen
     for name in ("c++", "g++", "clang++"):
         if path := shutil.which(name):
             return [path]
@@ -47,11 +48,13 @@ def compile_kernels(level: Level | None = None) -> Path:
     """
     if level is None:
         if not (levels := list_levels()):
-            raise EngineError("expected an x86 processor with AVX2 for compiled kernels; flowcli runs on torch without")
+            raise EngineError(
+                "expected an x86 processor with AVX2, and a torch that says so, for compiled kernels; found torch "
+                f"{torch.__version__} on {platform.machine()}; flowcli runs without them"
+            )
         level = levels[0]
     path = library_path(level)
-    chosen = shlex.split(os.environ.get("CXXFLAGS", ""))
-    command = [*find_compiler(), *_OPTIONS, *level.options, *chosen, str(SOURCES / "kernels.cpp")]
+    command = [*find_compiler(), *OPTIONS, *level.options, *_split("CXXFLAGS"), str(SOURCES / "kernels.cpp")]
     try:
         kernels_folder().mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -65,4 +68,15 @@ def compile_kernels(level: Level | None = None) -> Path:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             reason = next((line for line in lines if "error" in line), lines[0] if lines else "no message")
             raise EngineError(f"{command[0]} could not compile the kernels: {reason.strip()}")
+        try:
+            Library(temporary, level.name)
+        except (OSError, AttributeError) as error:
+            raise EngineError(f"{command[0]} made kernels that cannot be loaded: {error}; see CXXFLAGS") from None
     return path
+
+
+def _split(variable: str) -> list[str]:
+    try:
+        return shlex.split(os.environ.get(variable, ""))
+    except ValueError as error:
+        raise EngineError(f"expected words in ${variable}, found {os.environ[variable]!r}: {error}") from None

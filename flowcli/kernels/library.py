@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,6 +68,7 @@ class Library:
     """A loaded library.
 
     Attributes:
+        path: its file.
         level: name of what it was compiled for.
         rows: most rows of a panel.
         lanes: float32 lanes of a vector.
@@ -74,7 +76,7 @@ class Library:
     """
 
     def __init__(self, path: Path, level: str) -> None:
-        self.level = level
+        self.path, self.level = path, level
         self._library = ctypes.CDLL(str(path))
         self.rows, self.lanes = self._library.flowcli_rows(), self._library.flowcli_lanes()
         self.operands = (torch.float32, torch.bfloat16) if self._library.flowcli_half() else (torch.float32,)
@@ -84,7 +86,11 @@ class Library:
             function.argtypes = [ctypes.POINTER(kind), ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
             function.restype = ctypes.c_int
             self._functions[kind] = function
-        self._pool: ThreadPoolExecutor | None = None
+        # Threads start when they are needed, and are shared by all who call at the same time.
+        self._pool = ThreadPoolExecutor(os.cpu_count(), "flowcli-kernels", torch.set_flush_denormal, (True,))
+
+    def __reduce__(self) -> tuple[type[Library], tuple[Path, str]]:
+        return Library, (self.path, self.level)
 
     def blocks(self, count: int) -> int:
         """Return how many tasks `count` items in lanes make."""
@@ -112,8 +118,6 @@ class Library:
         if threads == 1:
             run_some(0, tasks)
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="flowcli-kernels")
         step = math.ceil(tasks / (threads * shares))
         starts = range(0, tasks, step)
         list(self._pool.map(run_some, starts, [min(start + step, tasks) for start in starts]))

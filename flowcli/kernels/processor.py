@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import torch
 
+# For all levels. -w: GCC 12 warns of its own header for AVX-512.
+OPTIONS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-w")
+
 
 class Level(NamedTuple):
     """One form of the kernels.
@@ -14,7 +17,7 @@ class Level(NamedTuple):
     Attributes:
         name: what it is called in file names and messages.
         needs: features of a processor, as torch calls them.
-        options: of the compiler.
+        options: of the compiler, beside OPTIONS.
     """
 
     name: str
@@ -31,7 +34,10 @@ LEVELS = (
 
 
 def list_levels() -> list[Level]:
-    """Return the levels that this processor runs, best first; none where it is not an x86 with AVX2."""
+    """Return the levels that this processor runs, best first; none where it is not an x86 with AVX2.
+
+    None either with an older torch, which does not tell what a processor can.
+    """
     capabilities = _capabilities()
     return [level for level in LEVELS if all(capabilities.get(need) for need in level.needs)]
 
@@ -42,5 +48,4 @@ def has_matrix_unit() -> bool:
 
 
 def _capabilities() -> Mapping[str, object]:
-    # An older torch does not tell.
     return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}

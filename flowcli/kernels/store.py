@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -16,16 +17,19 @@ from platformdirs import user_cache_path
 
 from flowcli.errors import EngineError, OutputError, UsageError
 from flowcli.kernels.library import Library
-from flowcli.kernels.processor import Level, has_matrix_unit, list_levels
+from flowcli.kernels.processor import LEVELS, OPTIONS, Level, has_matrix_unit, list_levels
 
 FOLDER_VARIABLE = "FLOWCLI_KERNELS"
+# What is compiled, and what a crash left of it.
+_LIBRARY = re.compile(rf"[0-9a-f]{{16}}-({'|'.join(level.name for level in LEVELS)})\.so|\.flowcli-[0-9a-f]{{16}}\.so")
 SOURCES = Path(__file__).resolve().parent / "source"
 
 
 def kernels_folder() -> Path:
     """Return the folder of compiled kernels; it need not exist yet."""
     if folder := os.environ.get(FOLDER_VARIABLE):
-        return Path(folder).expanduser()
+        # A library without a folder in its name would be looked for among the system's.
+        return Path(os.path.expanduser(folder)).absolute()  # noqa: PTH111  # an unknown ~user is a folder's name
     return user_cache_path("flowcli", appauthor=False) / "kernels"
 
 
@@ -34,14 +38,15 @@ def library_path(level: Level) -> Path:
     digest = hashlib.sha256()
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.read_bytes())
-    digest.update(" ".join(level.options).encode())
+    digest.update(" ".join(OPTIONS + level.options).encode())
     return kernels_folder() / f"{digest.hexdigest()[:16]}-{level.name}.so"
 
 
 def find_kernels() -> tuple[Level, Path] | None:
     """Return the best compiled level that this processor runs."""
     for level in list_levels():
-        if (path := library_path(level)).is_file():
+        path = library_path(level)
+        if os.access(path, os.R_OK):  # neither there nor in a folder that is closed to us
             return level, path
     return None
 
@@ -50,35 +55,41 @@ def remove_kernels() -> list[Path]:
     """Remove all compiled libraries, those of other versions as well, and return their paths.
 
     Raises:
-        OutputError: one of them cannot be removed.
+        OutputError: one of them, or the folder, is closed to us.
     """
     folder = kernels_folder()
-    paths = sorted(folder.glob("[0-9a-f]*.so")) if folder.is_dir() else []
-    for path in paths:
-        try:
+    try:
+        paths = sorted(path for path in folder.iterdir() if _LIBRARY.fullmatch(path.name))
+        for path in paths:
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from None
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be emptied: {error.strerror or error}") from None
     return paths
 
 
-def choose_kernels(name: str, operands: torch.dtype) -> Library | None:
-    """Resolve "auto", "compiled" or "torch" for operands of a type; None: torch does it all.
+def choose_kernels(name: str, operands: torch.dtype, device: torch.device) -> Library | None:
+    """Resolve "auto", "compiled" or "torch" for operands of a type on a device; None: torch does it all.
 
     Raises:
         EngineError: if "compiled" is asked for and nothing is compiled, or not for these operands.
-        UsageError: if the name is another.
+        UsageError: if the name is another, or "compiled" and the device no CPU.
     """
     if name not in ("auto", "compiled", "torch"):
         raise UsageError(f"expected kernels auto, compiled or torch, got {name!r}")
-    found = None if name == "torch" else find_kernels()
+    if name == "compiled" and device.type != "cpu":
+        raise UsageError(f"expected --device cpu with --kernels compiled, got {device}")
+    found = None if name == "torch" or device.type != "cpu" else find_kernels()
     if found is None:
         if name == "compiled":
             raise EngineError(f"expected compiled kernels in {kernels_folder()}, found none; run flowcli compile")
         return None
     library = _load(*found)
     if name == "compiled" and operands not in library.operands:
-        raise EngineError(f"expected kernels with bfloat16 for --precision bf16, found {library.level}; use fp32")
+        raise EngineError(
+            f"expected kernels with bfloat16 for --precision bf16, found {library.level}; run flowcli compile"
+        )
     if name == "auto" and (operands not in library.operands or (operands == torch.bfloat16 and has_matrix_unit())):
         return None
     return library
@@ -88,7 +99,7 @@ def choose_kernels(name: str, operands: torch.dtype) -> Library | None:
 def _load(level: Level, path: Path) -> Library:
     try:
         return Library(path, level.name)
-    except OSError as error:
+    except (OSError, AttributeError) as error:
         raise EngineError(
             f"{path}: cannot be loaded: {error}; run flowcli compile again, or use --kernels torch"
         ) from None

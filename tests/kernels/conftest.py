@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,9 +25,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def kernels_folder(compiled: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def kernels_folder(compiled: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of all compiled levels, as flowcli finds it."""
     folder = next(iter(compiled.values())).parent
     monkeypatch.setenv("FLOWCLI_KERNELS", str(folder))
-    yield folder
-    assert os.environ["FLOWCLI_KERNELS"] == str(folder)
+    return folder

@@ -63,19 +63,21 @@ int report(Run&& run) {
 #define DISPATCH(function) return half ? 2 : report([=] { function<Single>(*x, first, last); })
 #endif
 
+#define PUBLIC __attribute__((visibility("default")))
+
 extern "C" {
 
 // Rows that a panel may have at most, lanes of a vector, whether there are bfloat16 operands.
-int flowcli_rows() { return ROWS; }
-int flowcli_lanes() { return LANES; }
-int flowcli_half() { return HALF; }
+PUBLIC int flowcli_rows() { return ROWS; }
+PUBLIC int flowcli_lanes() { return LANES; }
+PUBLIC int flowcli_half() { return HALF; }
 
 // Tasks: heads of all tiles times blocks of latents.
-int flowcli_attend(const Attend* x, int half, int64_t first, int64_t last) { DISPATCH(attend); }
+PUBLIC int flowcli_attend(const Attend* x, int half, int64_t first, int64_t last) { DISPATCH(attend); }
 
 // Tasks: tiles times blocks of latents.
-int flowcli_read(const Read* x, int half, int64_t first, int64_t last) { DISPATCH(read); }
+PUBLIC int flowcli_read(const Read* x, int half, int64_t first, int64_t last) { DISPATCH(read); }
 
 // Tasks: tiles times rows.
-int flowcli_write(const Write* x, int half, int64_t first, int64_t last) { DISPATCH(write); }
+PUBLIC int flowcli_write(const Write* x, int half, int64_t first, int64_t last) { DISPATCH(write); }
 }

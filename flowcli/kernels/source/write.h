@@ -152,13 +152,13 @@ struct WriteWork {
         const Vec share = all(1.0f / channels);
         for (int v = 0; v < V; ++v) {
             Vec sum = all(0.0f), power = all(0.0f);
+            for (int c = 0; c < channels; ++c) sum = sum + load(gathered + c * WIDTH + v * LANES);
+            const Vec mean = sum * share;
             for (int c = 0; c < channels; ++c) {
-                const Vec value = load(gathered + c * WIDTH + v * LANES);
-                sum = sum + value;
+                const Vec value = load(gathered + c * WIDTH + v * LANES) - mean;
                 power = fma(value, value, power);
             }
-            const Vec mean = sum * share;
-            inverse[v] = all(1.0f) / root(power * share - mean * mean + all(x.epsilon));
+            inverse[v] = all(1.0f) / root(power * share + all(x.epsilon));
         }
         pack_lanes<Type, V>(gathered, gathered, channels);
     }
