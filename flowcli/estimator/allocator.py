@@ -15,9 +15,9 @@ _MOST = 2**31 - 1
 def keep_freed_memory() -> bool:
     """Let this process keep the memory it frees, for its next arrays; say whether the C library could be told.
 
-    glibc gives arrays of more than some megabytes back to the system as soon as they are freed, and gets new pages, each
-    filled with zeros, for the next one. An estimate makes hundreds of such arrays: on frames of 3840x2160 that took a
-    tenth of the processor's time. The peak stays within 5 %; between estimates the process holds on to it.
+    glibc gives arrays of more than some megabytes back to the system as soon as they are freed, and gets new pages,
+    each filled with zeros, for the next one. An estimate makes hundreds of such arrays: on frames of 3840x2160 that
+    took a tenth of the processor's time. The peak stays within 5 %; between estimates the process holds on to it.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
