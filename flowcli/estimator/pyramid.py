@@ -25,7 +25,7 @@ from flowcli.estimator.bands import cut_bands
 from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
 from flowcli.estimator.matching import count_costs, match_frames
-from flowcli.estimator.resizing import Size, resize_flow, resize_flow_rows, resize_frames
+from flowcli.estimator.resizing import Halves, Size, resize_flow, resize_flow_rows
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.updates import POLISH, Level, Residual, Update, ask, finish, refine, sharpen
 from flowcli.estimator.warp import warp
@@ -143,11 +143,12 @@ def _descend(
     batch = len(frame1)
     flow = torch.zeros(2 * batch, 2, *sizes[0], device=frame1.device)
     backward: Tensor | None = None
+    halves1, halves2 = Halves(frame1, sizes[0]), Halves(frame2, sizes[0])
     for size in sizes:
         updates = plan_updates(size, coarse, full, residual_of, settings, workers)
         if not updates:
             break
-        level1, level2 = resize_frames(frame1, size), resize_frames(frame2, size)
+        level1, level2 = halves1.at(size), halves2.at(size)
         if backward is None and size > coarse and not _within(size, settings.both, full):
             flow, backward = flow.split(batch)
         if backward is None:

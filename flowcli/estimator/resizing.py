@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.model.features import normalise
+
+MARGIN = 2
+"""How many times larger the frames are at least that a level is made of."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -23,15 +28,58 @@ def resize_frames(frames: Tensor, size: Size) -> Tensor:
         float `(B, 3, *size)` in [-1, 1].
     """
     if frames.shape[2:] == size:
-        return normalise(frames) if frames.dtype == torch.uint8 else frames
+        return _as_float(frames)
+    return _plane_by_plane(
+        lambda plane: F.interpolate(plane, size, mode="bilinear", align_corners=False, antialias=True), frames, size
+    )
+
+
+def _as_float(frames: Tensor) -> Tensor:
+    return normalise(frames) if frames.dtype == torch.uint8 else frames
+
+
+def _plane_by_plane(resize: Callable[[Tensor], Tensor], frames: Tensor, size: Size) -> Tensor:
     if frames.dtype != torch.uint8:
-        return F.interpolate(frames, size, mode="bilinear", align_corners=False, antialias=True)
-    # Plane by plane: the whole frames in float would be the largest thing in memory.
+        return resize(frames)
+    # All of the frames in float would be the largest thing in memory.
     resized = torch.empty(*frames.shape[:2], *size, device=frames.device)
-    for planes, result in zip(frames.split(1, dim=1), resized.split(1, dim=1), strict=True):
-        for plane, part in zip(planes.split(1), result.split(1), strict=True):
-            part.copy_(resize_frames(normalise(plane), size))
+    for planes, results in zip(frames.split(1, dim=1), resized.split(1, dim=1), strict=True):
+        for plane, result in zip(planes.split(1), results.split(1), strict=True):
+            result.copy_(resize(normalise(plane)))
     return resized
+
+
+class Halves:
+    """Frames at growing sizes, each made from the smallest half, quarter, ... that has at least twice its sides.
+
+    So the many small levels of a pyramid do not each read the whole frame.
+
+    Args:
+        frames: `(B, 3, H, W)`, uint8 or float in [-1, 1].
+        smallest: the first size that will be asked for.
+    """
+
+    def __init__(self, frames: Tensor, smallest: Size) -> None:
+        self._sources = [frames]
+        while True:
+            height, width = self._sources[-1].shape[2:]
+            half = (-(-height // 2), -(-width // 2))
+            if half[0] < MARGIN * smallest[0] or half[1] < MARGIN * smallest[1]:
+                return
+            self._sources.append(_halve(self._sources[-1], half))
+
+    def at(self, size: Size) -> Tensor:
+        """Return the frames at a size, not below the one before, float `(B, 3, *size)` in [-1, 1]."""
+        while len(self._sources) > 1 and any(
+            side < MARGIN * wanted for side, wanted in zip(self._sources[-1].shape[2:], size, strict=True)
+        ):
+            self._sources.pop()
+        return resize_frames(self._sources[-1], size)
+
+
+def _halve(frames: Tensor, half: Size) -> Tensor:
+    # Means of 2x2 pixels; a wider filter would blur what the levels are made of.
+    return _plane_by_plane(lambda plane: F.interpolate(plane, half, mode="area"), frames, half)
 
 
 def resize_flow(flow: Tensor, size: Size) -> Tensor:

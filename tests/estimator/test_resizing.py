@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from flowcli.estimator import guess
 from flowcli.estimator.evidence import inconsistent
 from flowcli.estimator.guess import guess_flow
-from flowcli.estimator.resizing import resize_flow, resize_flow_rows
+from flowcli.estimator.resizing import Halves, resize_flow, resize_flow_rows, resize_frames
+from flowcli.model.features import normalise
 
 
 def test_resized_flow_is_in_pixels_of_the_new_size() -> None:
@@ -52,3 +53,19 @@ def test_the_guess_for_large_frames_is_kept_at_half_their_size(monkeypatch: pyte
     for flow, right, down in ((whole.forward, 8, 2), (halved.forward, 4, 1), (halved.backward, -4, -1)):
         assert flow[0, 0].median() == pytest.approx(right, abs=0.3)
         assert flow[0, 1].median() == pytest.approx(down, abs=0.3)
+
+
+@pytest.mark.parametrize("size", [(90, 122), (77, 131), (1, 50)])
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
+def test_levels_from_halves_are_those_of_the_whole(size: tuple[int, int], kind: torch.dtype) -> None:
+    y, x = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
+    smooth = torch.stack((torch.sin(x / 40), torch.cos(y / 35), torch.sin((x + y) / 50)))[None]
+    frames = ((smooth + 1) * 127.5).round().to(kind)
+    frames = frames if kind == torch.uint8 else normalise(frames)
+    sizes = [(max(1, size[0] // part), size[1] // part) for part in (9, 5, 3, 2, 1)]
+    halves = Halves(frames, sizes[0])
+    for level in sizes:
+        found = halves.at(level)
+        assert found.dtype == torch.float32 and found.shape == (1, 3, *level)
+        torch.testing.assert_close(found, resize_frames(frames, level), atol=0.03, rtol=0)
+    assert torch.equal(found, normalise(frames) if kind == torch.uint8 else frames)
