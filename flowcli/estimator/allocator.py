@@ -8,7 +8,8 @@ from functools import cache
 
 # Parameters of glibc's mallopt, from malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_MOST = 2**31 - 1
+LARGEST = 2**26
+"""Bytes: what is larger still goes back at once, because holes of that size would add to the peak."""
 
 
 @cache
@@ -19,7 +20,18 @@ def keep_freed_memory() -> bool:
     each filled with zeros, for the next one. An estimate makes hundreds of such arrays: on frames of 3840x2160 that
     took a tenth of the processor's time. The peak stays within 5 %; between estimates the process holds on to it.
     """
-    if platform.libc_ver()[0] != "glibc":
+    if (library := _load_glibc()) is None:
         return False
-    mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_MMAP_THRESHOLD, _MOST) and mallopt(_TRIM_THRESHOLD, _MOST))
+    mallopt = library.mallopt
+    return bool(mallopt(_MMAP_THRESHOLD, LARGEST) and mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def return_freed_memory() -> bool:
+    """Give the system back what is free by now; say whether there was any, and a C library to be told."""
+    library = _load_glibc()
+    return bool(library and library.malloc_trim(0))
+
+
+@cache
+def _load_glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

@@ -14,8 +14,11 @@ from flowcli.estimator.classical import DisFlow
 from flowcli.estimator.pyramid import Directions
 from flowcli.flow import Frame
 
-MOST_PIXELS = 2**22
+KEPT_PIXELS = 2**22
 """The guess for larger frames is kept at half their size: that is where DIS finds it, and a quarter of the memory."""
+
+SEEN_PIXELS = 2**24
+"""Larger frames are halved for DIS, which needs some fifty bytes per pixel."""
 
 
 def guess_flow(pairs: Sequence[tuple[Frame, Frame]], device: torch.device) -> Directions:
@@ -23,10 +26,16 @@ def guess_flow(pairs: Sequence[tuple[Frame, Frame]], device: torch.device) -> Di
     method = DisFlow()
 
     def estimate(frame1: Frame, frame2: Frame) -> NDArray[np.float32]:
+        height, width = frame1.shape[:2]
+        half = (-(-width // 2), -(-height // 2))
+        if height * width > SEEN_PIXELS:
+            frame1, frame2 = (
+                np.asarray(cv2.resize(frame, half, interpolation=cv2.INTER_AREA), np.uint8)
+                for frame in (frame1, frame2)
+            )
+            return method.estimate([(frame1, frame2)])[0].uv.transpose(2, 0, 1)
         uv = method.estimate([(frame1, frame2)])[0].uv
-        height, width = uv.shape[:2]
-        if height * width > MOST_PIXELS:
-            half = (-(-width // 2), -(-height // 2))
+        if height * width > KEPT_PIXELS:
             scale = np.array([half[0] / width, half[1] / height], np.float32)
             uv = np.asarray(cv2.resize(uv, half, interpolation=cv2.INTER_AREA), np.float32) * scale
         return uv.transpose(2, 0, 1)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from flowcli.estimator.allocator import return_freed_memory
 from flowcli.estimator.bands import cut_bands
 from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
@@ -39,6 +40,9 @@ MOST_COSTS = 2**25
 
 MATCHED_TOLERANCE = 1.0
 """Squared pixels by which the two directions of an exhaustive match may differ: it is right to a fraction of one."""
+
+LARGE_LEVEL = 2**21
+"""Pixels of a level from which on freed memory goes back to the system between the stages."""
 
 LEAVES = 0.15
 """What a pixel whose flow leaves the frame counts in a comparison, where a perfect match counts 0 and the worst 1.5."""
@@ -127,7 +131,11 @@ def estimate_coarse_to_fine(
     directions = _descend(frame1, frame2, residual_of, settings, workers)
     level = Level(frame1, frame2)
     options = [directions] if guess is None else [guess(), directions]
+    del directions
+    _tidy(level)
     flow = choose(level, options, settings.choice_margin, settings.choice_window)
+    del options
+    _tidy(level)
     return finish(level, flow, settings.finishes, workers) if settings.polished else flow
 
 
@@ -159,9 +167,16 @@ def _descend(
             flow = _match(level, flow, updates, settings, workers)
         if backward is None:
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
+        _tidy(level)
     if backward is None:
         flow, backward = flow.split(batch)
     return Directions(flow, backward)
+
+
+def _tidy(level: Level) -> None:
+    """Give freed memory back before what comes after a large level, which needs arrays of other sizes."""
+    if level.frame1.shape[2] * level.frame1.shape[3] > LARGE_LEVEL:
+        return_freed_memory()
 
 
 def plan_updates(

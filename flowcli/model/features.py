@@ -28,7 +28,7 @@ def stack_frames(frames: Sequence[Frame], device: torch.device | str = "cpu") ->
 
 def normalise(frames: Tensor) -> Tensor:
     """Map 0..255 of any dtype to float32 in [-1, 1]."""
-    return frames.to(torch.float32) * (2 / 255) - 1
+    return (frames * (2 / 255)).to(torch.float32).sub_(1)
 
 
 def flow_to_numpy(flow: Tensor) -> np.ndarray:

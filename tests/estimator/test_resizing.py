@@ -47,12 +47,13 @@ def test_the_guess_for_large_frames_is_kept_at_half_their_size(monkeypatch: pyte
     frame2 = np.roll(frame1, (2, 8), axis=(0, 1))
     whole = guess_flow([(frame1, frame2)], torch.device("cpu"))
     assert whole.forward.shape == (1, 2, 128, 192)
-    monkeypatch.setattr(guess, "MOST_PIXELS", 128 * 192 - 1)
-    halved = guess_flow([(frame1, frame2)], torch.device("cpu"))
-    assert halved.forward.shape == halved.backward.shape == (1, 2, 64, 96)
-    for flow, right, down in ((whole.forward, 8, 2), (halved.forward, 4, 1), (halved.backward, -4, -1)):
-        assert flow[0, 0].median() == pytest.approx(right, abs=0.3)
-        assert flow[0, 1].median() == pytest.approx(down, abs=0.3)
+    for limit in ("KEPT_PIXELS", "SEEN_PIXELS"):
+        monkeypatch.setattr(guess, limit, 128 * 192 - 1)
+        halved = guess_flow([(frame1, frame2)], torch.device("cpu"))
+        assert halved.forward.shape == halved.backward.shape == (1, 2, 64, 96)
+        for flow, right, down in ((whole.forward, 8, 2), (halved.forward, 4, 1), (halved.backward, -4, -1)):
+            assert flow[0, 0].median() == pytest.approx(right, abs=0.3)
+            assert flow[0, 1].median() == pytest.approx(down, abs=0.3)
 
 
 @pytest.mark.parametrize("size", [(90, 122), (77, 131), (1, 50)])
