@@ -16,13 +16,13 @@ def format_report(report: Mapping[str, object]) -> str:
         lines += ["", *_format_tile(results)]
     pairs = cast(Sequence[Results], report["pairs"])
     if pairs:
-        lines += ["", f"{'pair':32} {'seconds':>9} {'CPU-s':>9} {'s/Mpixel':>9} {'tiles':>7} {'GFLOP':>9} {'GiB':>6}"]
+        lines += ["", f"{'pair':40} {'seconds':>9} {'CPU-s':>9} {'s/Mpixel':>9} {'tiles':>7} {'GFLOP':>9} {'GiB':>6}"]
     for results in pairs:
         compiled = "" if results["kernels"] == "torch" else "compiled"
         name = f"{results['model']} {results.get('preset') or ''} {_size(results)} {results['precision']} {compiled}"
         name = " ".join(name.split())
         lines.append(
-            f"{name:32} {_median(results, 'seconds'):9.3f} {_median(results, 'cpu_seconds'):9.3f} "
+            f"{name:40} {_median(results, 'seconds'):9.3f} {_median(results, 'cpu_seconds'):9.3f} "
             f"{_median(results, 'seconds_per_megapixel'):9.3f} {results['tiles']:7} {results['gflop']:9.1f} "
             f"{results['peak_gib']:6.2f}"
         )

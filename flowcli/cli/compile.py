@@ -13,10 +13,12 @@ def compile_(
     remove: Annotated[bool, typer.Option("--remove", help="Remove everything that was compiled.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Compile the network's attentions for this x86 processor; later runs on its CPU use them.
+    r"""Compile the network's attentions for this x86 processor; later runs on its CPU use them.
 
-    Needs a C++ compiler ($CXX, c++, g++ or clang++) or pip install 'flowcli[kernels]', once. Prints the library's path.
-    The published network gains most; without them flowcli runs on torch alone.
+    The published network gains most. Without them torch does it all, as with --kernels torch.
+
+    Needs once a C++ compiler: $CXX, c++, g++, clang++, or that of pip install 'flowcli\[kernels]'. Prints the library's
+    path, in the folder $FLOWCLI_KERNELS or the user's cache.
     """
     from flowcli.cli.console import print_json, print_result
     from flowcli.kernels.build import compile_kernels

@@ -24,7 +24,9 @@ def train(
             "-o", "--output", metavar="DIR", help="Folder of the run: state, log, curve and weights are kept there."
         ),
     ],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder, by its settings.")
+    ] = False,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -34,7 +36,9 @@ def train(
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", metavar="FILE.toml", help="Settings that differ from the defaults; see --show-config."
+            "--config",
+            metavar="FILE.toml",
+            help="Settings that differ from the defaults, or from those of the run to resume; see --show-config.",
         ),
     ] = None,
     photos: Annotated[
@@ -71,7 +75,8 @@ def train(
     with _one_voice(), join(Launch.from_environment(os.environ)) as processes:
         first = processes.rank == 0
         with processes.together():
-            settings, tensors = _read_settings(config, steps, seed, None if resume else weights)
+            began = output / "state.pt" if resume else None
+            settings, tensors = _read_settings(config, steps, seed, None if resume else weights, began)
         if show_config:
             if first:
                 print_json(settings.to_dict())
@@ -145,14 +150,19 @@ def _one_voice() -> Iterator[None]:
 
 
 def _read_settings(
-    config: Path | None, steps: int | None, seed: int | None, weights: str | None
+    config: Path | None, steps: int | None, seed: int | None, weights: str | None, began: Path | None
 ) -> tuple[TrainingConfig, Mapping[str, Tensor] | None]:
-    """Return the run's settings, and the tensors of the weights to start from."""
+    """Return the run's settings, by default those of the state `began`, and the weights to start from."""
     from dataclasses import replace
 
     from flowcli.training.config import TrainingConfig, read_toml
 
-    settings = TrainingConfig.from_dict(read_toml(config)) if config else TrainingConfig()
+    values = read_toml(config) if config else {}
+    if began is not None:
+        from flowcli.training.state import load_settings
+
+        values = {**load_settings(began), **values}
+    settings = TrainingConfig.from_dict(values)
     overrides = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
     settings = replace(settings, **overrides)
     if weights is None:

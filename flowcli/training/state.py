@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +41,33 @@ def save_state(path: Path, state: TrainingState) -> None:
     temporary.replace(path)
 
 
+def load_settings(path: Path) -> dict[str, object]:
+    """Return the settings that the run of a state had last; WeightsError when the file is absent or no state."""
+    return _load(path)["config"]
+
+
 def load_state(path: Path, state: TrainingState) -> None:
     """Read `path` into `state`, in place; WeightsError when it is absent or of another network."""
-    if not path.is_file():
-        raise WeightsError(f"expected a training state at {path}, found none; start without --resume")
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    saved = _load(path)
     try:
         _restore(saved, state)
     except RuntimeError:
         raise WeightsError(
             f"{path} holds the state of another network; resume with the settings it began with"
         ) from None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise WeightsError(f"expected a training state at {path}, found none; start without --resume")
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it ends early"
+        raise WeightsError(f"expected a training state at {path}, found something else: {reason}") from None
+    if not isinstance(saved, dict) or not {"step", "config", "model"} <= saved.keys():
+        raise WeightsError(f"expected a training state at {path}, found a file of something else")
+    return saved
 
 
 def share_state(state: TrainingState, processes: Processes) -> None:

@@ -93,7 +93,7 @@ def test_the_table_names_every_figure() -> None:
         "compact (own weights), tile 64x48, fp32, cpu, 2 threads, torch; loaded in 0.10 s, 0.25 GiB",
         "  pixels       1000.00   1000.00     3.000          3.0",
         "  without folding: 7.000 GFLOP",
-        "compact 1024x436 fp32                1.000     1.000     1.000      12       3.0   0.25",
+        "compact 1024x436 fp32                        1.000     1.000     1.000      12       3.0   0.25",
         "compact auto, torch, against reference, 5 tiles at once, taking turns",
         "  theirs / ours in CPU-s: 1.00 (from 0.50 to 2.00)",
         "  their peak memory: 4.50 GiB",
@@ -107,7 +107,7 @@ def test_compiled_kernels_are_measured_beside_torch() -> None:
     request = Request(["compact"], [(436, 1024)], rival="reference", kernels=["torch", "compiled"])
     lines = format_report(run_benchmark(request, run=run)).splitlines()
     assert [case.kernels for case in run.cases] == ["torch"] * 4 + ["compiled"] * 4
-    assert "compact 1024x436 fp32 compiled       1.000     1.000     1.000      12       3.0   0.25" in lines
+    assert "compact 1024x436 fp32 compiled               1.000     1.000     1.000      12       3.0   0.25" in lines
     assert "compact auto, compiled (avx2), against reference, 5 tiles at once, taking turns" in lines
 
 

@@ -109,7 +109,13 @@ def test_train_writes_weights_that_estimate_uses(tmp_path: Path) -> None:
     weights = folder / "weights.safetensors"
     assert str(weights) in result.stdout.split()
     assert "--resume" in str(CliRunner().invoke(app, [*arguments, "--steps", "3"]).exception)
-    resumed = CliRunner().invoke(app, [*arguments, "--steps", "3", "--resume"])
+    again = ["train", "-o", str(folder), "--device", "cpu", "--steps", "3", "--resume"]
+    resumed = CliRunner().invoke(app, again)  # by its own settings
     assert resumed.exit_code == 0, resumed.output
+    shown = json.loads(CliRunner().invoke(app, [*again, "--show-config"]).stdout)
+    assert (shown["batch"], shown["steps"], shown["model"]["latents"]) == (2, 3, 6)
+    settings.write_text("batch = 3")
+    shown = json.loads(CliRunner().invoke(app, [*again, "--config", str(settings), "--show-config"]).stdout)
+    assert (shown["batch"], shown["textures"]) == (3, 4)
     demo = ["demo", "-o", str(tmp_path / "demo"), "--size", "40x30", "--model", str(weights), "--json"]
     assert CliRunner().invoke(app, demo).exit_code == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from flowcli.model.config import COMPACT
 from flowcli.training.config import TrainingConfig
 from flowcli.training.loop import train
 from flowcli.training.results import draw_curve, prepare_folder
+from flowcli.training.state import load_settings
 
 # The compact network's shape, smaller: a step takes milliseconds.
 SMALL = replace(
@@ -118,6 +120,10 @@ def test_folders_are_not_overwritten_and_states_are_checked(tmp_path: Path, plai
         prepare_folder(tmp_path / "file" / "run", resume=False)
     with pytest.raises(WeightsError, match="expected a training state"):
         run(tmp_path / "empty", resume=True)
+    for content in (b"", b"no state", pickle.dumps({"step": 1}, protocol=2)):
+        (tmp_path / "state.pt").write_bytes(content)
+        with pytest.raises(WeightsError, match="expected a training state"):
+            load_settings(tmp_path / "state.pt")
     with pytest.raises(WeightsError, match="another network"):
         run(tmp_path / "a", replace(CONFIG, model=replace(SMALL, layers=2)), resume=True)
 
