@@ -109,7 +109,7 @@ def test_a_damaged_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("CXX", "/no/such/compiler", r"expected a C\+\+ compiler, found /no/such/compiler"),
         ("CXXFLAGS", "--no-such-option", r"could not compile the kernels: .*no-such-option"),
         ("CXXFLAGS", "-O0 -ffast-math", r"could not compile the kernels: .*fast-math"),
-        ("CXXFLAGS", "-c", r"made kernels that cannot be loaded"),
+        ("CXXFLAGS", "-O0 -c", r"made kernels that cannot be loaded"),
         ("CXXFLAGS", "-DX='", r"expected words in \$CXXFLAGS"),
     ],
 )

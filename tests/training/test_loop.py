@@ -24,7 +24,7 @@ SMALL = replace(
     decoder_width=16, pixel_width=16,
 )  # fmt: skip
 CONFIG = TrainingConfig(
-    model=SMALL, steps=12, batch=6, warmup=2, widening=4, textures=6, bank_steps=5, validate_every=4, save_every=4
+    model=SMALL, steps=6, batch=6, warmup=1, widening=2, textures=6, bank_steps=3, validate_every=2, save_every=2
 )
 
 
@@ -59,17 +59,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
     other, _ = run(tmp_path / "c", replace(CONFIG, seed=1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert without_time(rows) == without_time(again_rows)
-    assert [row["step"] for row in rows] == [4, 8, 12]
+    assert [row["step"] for row in rows] == [2, 4, 6]
     assert not torch.equal(first["encoder.latents"], other["encoder.latents"])
 
 
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path, plain: Run) -> None:
     whole, rows = plain
     steps = iter(range(100))
-    run(tmp_path / "stopped", stop=lambda: next(steps) == 6)  # after seven steps
+    run(tmp_path / "stopped", stop=lambda: next(steps) == 2)  # after three steps
     resumed, resumed_rows = run(tmp_path / "stopped", resume=True)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    assert [row["step"] for row in resumed_rows] == [4, 7, 8, 12]
+    assert [row["step"] for row in resumed_rows] == [2, 3, 4, 6]
     assert resumed_rows[-1]["ratio"] == rows[-1]["ratio"]
 
 
@@ -96,7 +96,7 @@ def test_without_a_rate_for_muon_adamw_takes_all_and_resumes(tmp_path: Path, pla
     muon, _ = plain
     assert not torch.equal(whole["encoder.layers.0.mlp.expand.weight"], muon["encoder.layers.0.mlp.expand.weight"])
     steps = iter(range(100))
-    run(tmp_path / "stopped", config, stop=lambda: next(steps) == 6)
+    run(tmp_path / "stopped", config, stop=lambda: next(steps) == 2)
     resumed, _ = run(tmp_path / "stopped", config, resume=True)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
