@@ -16,11 +16,6 @@ from torch.nn import functional as F
 from flowcli.flow import Frame
 
 
-def frames_to_tensor(frames: Sequence[Frame], device: torch.device | str = "cpu") -> Tensor:
-    """Stack uint8 `(H, W, 3)` RGB frames of equal size to float32 `(B, 3, H, W)` in [-1, 1]."""
-    return normalise(stack_frames(frames, device))
-
-
 def stack_frames(frames: Sequence[Frame], device: torch.device | str = "cpu") -> Tensor:
     """Stack uint8 `(H, W, 3)` RGB frames of equal size to uint8 `(B, 3, H, W)`."""
     return torch.from_numpy(np.stack([frame.transpose(2, 0, 1) for frame in frames])).to(device)

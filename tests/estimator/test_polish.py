@@ -6,13 +6,13 @@ import torch
 
 from flowcli.estimator import polish
 from flowcli.estimator.polish import SMALLEST_SIDE, polish_flow, polish_flows, to_grey
-from flowcli.model.features import frames_to_tensor
+from flowcli.model.features import stack_frames
 from flowcli.training.scene import make_scene
 
 
 def test_a_flow_that_is_nearly_right_gets_better_and_better() -> None:
     scene = make_scene((96, 128), seed=15)
-    greys = [to_grey(frames_to_tensor([frame], torch.device("cpu")))[0] for frame in (scene.frame1, scene.frame2)]
+    greys = [to_grey(stack_frames([frame]))[0] for frame in (scene.frame1, scene.frame2)]
     nearly = scene.truth.uv + np.float32([0.5, -0.3])
     before = nearly.copy()
     errors = []
@@ -43,7 +43,7 @@ def test_grey_is_in_8_bits_and_weighs_colours_as_video_does() -> None:
 
 def test_bands_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene((400, 120), seed=3)
-    greys = [to_grey(frames_to_tensor([frame], torch.device("cpu")))[0] for frame in (scene.frame1, scene.frame2)]
+    greys = [to_grey(stack_frames([frame]))[0] for frame in (scene.frame1, scene.frame2)]
     noise = np.random.default_rng(0).normal(0, 0.7, scene.truth.uv.shape).astype(np.float32)
     whole = polish_flow(*greys, scene.truth.uv + noise)
     monkeypatch.setattr(polish, "BAND_PIXELS", 120 * 75)
@@ -53,7 +53,7 @@ def test_bands_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bands_follow_the_motion_and_spare_what_moves_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene((400, 120), seed=3)
-    grey1 = to_grey(frames_to_tensor([scene.frame1], torch.device("cpu")))[0]
+    grey1 = to_grey(stack_frames([scene.frame1]))[0]
     grey2 = np.roll(grey1, 150, axis=0)  # everything moves down by more than any band reaches
     uv = np.zeros((400, 120, 2), np.float32)
     uv[..., 1] = 150.4

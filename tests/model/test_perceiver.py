@@ -12,7 +12,7 @@ from torch import Tensor
 
 from flowcli.model import perceiver
 from flowcli.model.config import COMPACT, PERCEIVER_IO, TINY, ModelConfig
-from flowcli.model.features import extract_patches, flow_to_numpy, frames_to_tensor, normalise
+from flowcli.model.features import extract_patches, flow_to_numpy, normalise, stack_frames
 from flowcli.model.perceiver import (
     CrossBlock,
     GatedPixels,
@@ -49,7 +49,7 @@ def count_parameters(config: ModelConfig) -> int:
 def test_frames_become_tensors_in_the_unit_range() -> None:
     frame = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
     white = np.full_like(frame, 255)
-    tensor = frames_to_tensor([frame, white])
+    tensor = normalise(stack_frames([frame, white]))
     assert (tensor.dtype, tensor.shape) == (torch.float32, (2, 3, 2, 4))
     assert tensor[0, 2, 1, 3] == pytest.approx(frame[1, 3, 2] / 255 * 2 - 1)
     assert normalise(torch.tensor([0, 255])).tolist() == [-1, 1]
