@@ -79,8 +79,8 @@ def bench(
         if name not in get_args(options.PresetName):
             raise typer.BadParameter(f"expected --preset {'|'.join(get_args(options.PresetName))}, got {name!r}")
     for name in kernels or []:
-        if name not in ("auto", "compiled", "torch"):
-            raise typer.BadParameter(f"expected --kernels auto|compiled|torch, got {name!r}")
+        if name not in get_args(options.KernelsName):
+            raise typer.BadParameter(f"expected --kernels {'|'.join(get_args(options.KernelsName))}, got {name!r}")
     sizes = [parsed for text in size or [] if (parsed := options.read_size(text)) is not None]
     request = Request(
         models=model or ["compact"],

@@ -215,8 +215,9 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
     typer.Option("--precision", rich_help_panel=SPEED, help="Arithmetic of the network."),
 ]
+KernelsName = Literal["auto", "compiled", "torch"]
 Kernels = Annotated[
-    Literal["auto", "compiled", "torch"],
+    KernelsName,
     typer.Option(
         "--kernels",
         rich_help_panel=SPEED,

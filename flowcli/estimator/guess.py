@@ -18,7 +18,7 @@ KEPT_PIXELS = 2**22
 """The guess for larger frames is kept at half their size: that is where DIS finds it, and a quarter of the memory."""
 
 SEEN_PIXELS = 2**24
-"""Larger frames are halved for DIS, which needs some fifty bytes per pixel."""
+"""Larger frames are halved for DIS, whose own memory grows with them."""
 
 
 def guess_flow(pairs: Sequence[tuple[Frame, Frame]], device: torch.device) -> Directions:

@@ -28,14 +28,10 @@ def resize_frames(frames: Tensor, size: Size) -> Tensor:
         float `(B, 3, *size)` in [-1, 1].
     """
     if frames.shape[2:] == size:
-        return _as_float(frames)
+        return normalise(frames) if frames.dtype == torch.uint8 else frames
     return _plane_by_plane(
         lambda plane: F.interpolate(plane, size, mode="bilinear", align_corners=False, antialias=True), frames, size
     )
-
-
-def _as_float(frames: Tensor) -> Tensor:
-    return normalise(frames) if frames.dtype == torch.uint8 else frames
 
 
 def _plane_by_plane(resize: Callable[[Tensor], Tensor], frames: Tensor, size: Size) -> Tensor:

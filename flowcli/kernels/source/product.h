@@ -54,7 +54,7 @@ inline __attribute__((always_inline)) void multiply_panel(const float* a, const 
     for (int r = 0; r < R; ++r) row(r, sums[r]);
 }
 
-// A left operand: `count` rows in panels of `rows` (panels.py pads the last one with zeros).
+// A left operand: `count` rows in panels of `rows` (the last one padded with zeros).
 struct Panels {
     const float* data;
     int32_t count;
