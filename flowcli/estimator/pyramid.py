@@ -22,13 +22,13 @@ import torch
 from torch import Tensor
 
 from flowcli.estimator.allocator import return_freed_memory
-from flowcli.estimator.bands import cut_bands
+from flowcli.estimator.bands import Band, cut_bands
 from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
 from flowcli.estimator.matching import count_costs, match_frames
 from flowcli.estimator.resizing import Halves, Size, resize_flow, resize_flow_rows
 from flowcli.estimator.smoothing import median_filter
-from flowcli.estimator.updates import POLISH, Level, Residual, Update, ask, finish, refine, sharpen
+from flowcli.estimator.updates import POLISH, SHARPEN, Level, Residual, Update, ask, finish, refine
 from flowcli.estimator.warp import warp
 from flowcli.estimator.workers import Workers
 
@@ -129,14 +129,14 @@ def estimate_coarse_to_fine(
     """
     workers = workers or Workers(1)
     directions = _descend(frame1, frame2, residual_of, settings, workers)
-    level = Level(frame1, frame2)
+    level = Level(frame1, frame2, workers)
     options = [directions] if guess is None else [guess(), directions]
     del directions
     _tidy(level)
     flow = choose(level, options, settings.choice_margin, settings.choice_window)
     del options
     _tidy(level)
-    return finish(level, flow, settings.finishes, workers) if settings.polished else flow
+    return finish(level, flow, settings.finishes) if settings.polished else flow
 
 
 def _descend(
@@ -153,7 +153,7 @@ def _descend(
     backward: Tensor | None = None
     halves1, halves2 = Halves(frame1, sizes[0]), Halves(frame2, sizes[0])
     for size in sizes:
-        updates = plan_updates(size, coarse, full, residual_of, settings, workers)
+        updates = plan_updates(size, coarse, full, residual_of, settings)
         if not updates:
             break
         level1, level2 = halves1.at(size), halves2.at(size)
@@ -161,10 +161,10 @@ def _descend(
             flow, backward = flow.split(batch)
         if backward is None:
             level1, level2 = torch.cat((level1, level2)), torch.cat((level2, level1))
-        level = Level(level1, level2)
+        level = Level(level1, level2, workers)
         flow = refine(level, resize_flow(flow, size), updates)
         if size == start:
-            flow = _match(level, flow, updates, settings, workers)
+            flow = _match(level, flow, updates, settings)
         if backward is None:
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
         _tidy(level)
@@ -180,7 +180,7 @@ def _tidy(level: Level) -> None:
 
 
 def plan_updates(
-    size: Size, coarse: Size, full: Size, residual_of: Residual, settings: PyramidSettings, workers: Workers
+    size: Size, coarse: Size, full: Size, residual_of: Residual, settings: PyramidSettings
 ) -> list[Update]:
     """Say what happens at a level, in order: nothing where the flow is to be enlarged as it is.
 
@@ -194,8 +194,8 @@ def plan_updates(
     if size <= coarse:
         return [network, POLISH]
     if _within(size, settings.asked, full):
-        return [POLISH, network, POLISH, sharpen(workers)]
-    return [POLISH, POLISH, sharpen(workers)] if _within(size, settings.finest, full) else []
+        return [POLISH, network, POLISH, SHARPEN]
+    return [POLISH, POLISH, SHARPEN] if _within(size, settings.finest, full) else []
 
 
 def _within(size: Size, share: float, full: Size) -> bool:
@@ -208,10 +208,10 @@ def _reversed(flow: Tensor) -> Tensor:
     return torch.cat(flow.chunk(2)[::-1])
 
 
-def _match(level: Level, flow: Tensor, updates: list[Update], settings: PyramidSettings, workers: Workers) -> Tensor:
+def _match(level: Level, flow: Tensor, updates: list[Update], settings: PyramidSettings) -> Tensor:
     """Match one level of both directions exhaustively; return the better of the result and `flow`, pixel by pixel."""
     batch = len(flow) // 2
-    matched = median_filter(torch.cat(match_frames(level.frame1[:batch], level.frame1[batch:], workers)), 3)
+    matched = median_filter(torch.cat(match_frames(level.frame1[:batch], level.frame1[batch:], level.workers)), 3)
     matched = fill_flows(matched, ~inconsistent(matched, _reversed(matched), MATCHED_TOLERANCE))
     matched = refine(level, matched, updates)
     # Both directions are in the batch, so the backward flow of each is the other half.
@@ -238,7 +238,9 @@ def choose(level: Level, options: list[Directions], margin: float, window: int) 
     brightness1, brightness2 = level.brightness
     chosen = torch.empty(batch, 2, height, width, device=level.frame1.device)
     trusted = torch.empty(batch, 1, height, width, dtype=torch.bool, device=level.frame1.device)
-    for rows, around, inner in cut_bands(height, width * batch, window // 2 + 1):
+
+    def fill(band: Band) -> None:
+        rows, around, inner = band
         flows = [resize_flow_rows(option.forward, (height, width), around) for option in options]
         doubts = [
             inconsistent(flow, option.backward, top=around.start, height=height)
@@ -246,13 +248,15 @@ def choose(level: Level, options: list[Directions], margin: float, window: int) 
         ]
         flow, doubtful = flows[0], doubts[0]
         if len(options) == 2:
-            band = brightness1[:, :, around]
-            described = describe(band)
+            frame = brightness1[:, :, around]
+            described = describe(frame)
             errors: list[Tensor] = []
             for forward, doubt in zip(flows, doubts, strict=True):
-                warped, inside = warp(brightness2, forward, band, (around.start, 0))
+                warped, inside = warp(brightness2, forward, frame, (around.start, 0))
                 errors.append(local_error(described, describe(warped), inside, window, LEAVES, doubt))
             better = errors[1] < errors[0] * margin
             flow, doubtful = torch.where(better, flows[1], flow), torch.where(better, doubts[1], doubtful)
         chosen[:, :, rows], trusted[:, :, rows] = flow[:, :, inner], ~doubtful[:, :, inner]
+
+    level.workers.do(fill, cut_bands(height, width * batch, window // 2 + 1))
     return fill_flows(chosen, trusted)

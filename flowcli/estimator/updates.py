@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flowcli.estimator.bands import cut_bands
+from flowcli.estimator.bands import Band, cut_bands
 from flowcli.estimator.edges import sharpen_edges
 from flowcli.estimator.evidence import describe, local_error, mean_colour
 from flowcli.estimator.polish import polish_flows, to_grey
@@ -33,10 +33,17 @@ Residual = Callable[[Tensor, Tensor], Tensor]
 
 
 class Level:
-    """The frames of one level, `(B, 3, H, W)`: float in [-1, 1], or, where no network is asked, uint8."""
+    """The frames of one level, `(B, 3, H, W)`: float in [-1, 1], or, where no network is asked, uint8.
 
-    def __init__(self, frame1: Tensor, frame2: Tensor) -> None:
+    Args:
+        frame1: the frames from which the flow starts.
+        frame2: those to which it leads.
+        workers: threads for what is done with them; None: the caller's alone.
+    """
+
+    def __init__(self, frame1: Tensor, frame2: Tensor, workers: Workers | None = None) -> None:
         self.frame1, self.frame2 = frame1, frame2
+        self.workers = workers or Workers(1)
 
     @cached_property
     def brightness(self) -> tuple[Tensor, Tensor]:
@@ -75,16 +82,19 @@ def ask(residual_of: Residual) -> Update:
 
 
 def _polish(level: Level, flow: Tensor) -> Tensor:
-    return polish_flows(*level.greys, flow)
+    return polish_flows(*level.greys, flow, level.workers)
 
 
 POLISH = Update(_polish, factor=1.0, tolerance=-LEAST_GAIN)
 """The variational update."""
 
 
-def sharpen(workers: Workers) -> Update:
-    """Make the update that sharpens the edges of motion."""
-    return Update(lambda level, flow: sharpen_edges(flow, level.frame1, workers))
+def _sharpen(level: Level, flow: Tensor) -> Tensor:
+    return sharpen_edges(flow, level.frame1, level.workers)
+
+
+SHARPEN = Update(_sharpen)
+"""The update that sharpens the edges of motion."""
 
 
 def refine(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
@@ -103,15 +113,19 @@ def explain(level: Level, flow: Tensor) -> Tensor:
     batch, _, height, width = flow.shape
     error = flow.new_empty(batch, 1, height, width)
     brightness1, brightness2 = level.brightness
-    for rows, around, inner in cut_bands(height, width * batch, WINDOW // 2 + 1):
-        frame1 = brightness1[:, :, around]
-        warped, inside = warp(brightness2, flow[:, :, around], frame1, (around.start, 0))
-        error[:, :, rows] = local_error(describe(frame1), describe(warped), inside, WINDOW)[:, :, inner]
+
+    def fill(band: Band) -> None:
+        frame1 = brightness1[:, :, band.around]
+        warped, inside = warp(brightness2, flow[:, :, band.around], frame1, (band.around.start, 0))
+        found = local_error(describe(frame1), describe(warped), inside, WINDOW)
+        error[:, :, band.rows] = found[:, :, band.inner]
+
+    level.workers.do(fill, cut_bands(height, width * batch, WINDOW // 2 + 1))
     return error
 
 
-def finish(level: Level, flow: Tensor, rounds: int, workers: Workers) -> Tensor:
+def finish(level: Level, flow: Tensor, rounds: int) -> Tensor:
     """Polish the flow and sharpen its edges some times, without a gate."""
     for _ in range(rounds):
-        flow = sharpen_edges(polish_flows(*level.greys, flow), level.frame1, workers)
+        flow = _sharpen(level, _polish(level, flow))
     return flow

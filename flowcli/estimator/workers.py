@@ -51,6 +51,10 @@ class Workers:
             for future in pending:  # after an error, or when the caller stops
                 future.cancel()
 
+    def do(self, function: Callable[[Item], None], items: Iterable[Item]) -> None:
+        """Apply `function`, which leaves its result where it belongs, to each item."""
+        deque(self.map(function, items), maxlen=0)
+
     def _start(self) -> ThreadPoolExecutor:
         threads = torch.get_num_threads()
 

@@ -41,25 +41,25 @@ def test_grey_is_in_8_bits_and_weighs_colours_as_video_does() -> None:
     assert to_grey(frames)[:, 0, 0].tolist() == [0, 38, 255]
 
 
-def test_bands_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene((400, 120), seed=3)
     greys = [to_grey(stack_frames([frame]))[0] for frame in (scene.frame1, scene.frame2)]
     noise = np.random.default_rng(0).normal(0, 0.7, scene.truth.uv.shape).astype(np.float32)
     whole = polish_flow(*greys, scene.truth.uv + noise)
-    monkeypatch.setattr(polish, "BAND_PIXELS", 120 * 75)
-    assert np.abs(polish_flow(*greys, scene.truth.uv + noise) - whole).max() < 0.02
+    monkeypatch.setattr(polish, "BLOCK", 75)
+    assert np.abs(polish_flow(*greys, scene.truth.uv + noise) - whole).max() < 0.01
     assert np.abs(whole - scene.truth.uv - noise).max() > 1
 
 
-def test_bands_follow_the_motion_and_spare_what_moves_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_follow_the_motion_and_spare_what_moves_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene((400, 120), seed=3)
     grey1 = to_grey(stack_frames([scene.frame1]))[0]
-    grey2 = np.roll(grey1, 150, axis=0)  # everything moves down by more than any band reaches
+    grey2 = np.roll(grey1, 150, axis=0)  # everything moves down by more than any block reaches
     uv = np.zeros((400, 120, 2), np.float32)
     uv[..., 1] = 150.4
     uv[200, 60] = 0, -900
     whole = polish_flow(grey1, grey2, uv)
-    monkeypatch.setattr(polish, "BAND_PIXELS", 120 * 75)
+    monkeypatch.setattr(polish, "BLOCK", 75)
     polished = polish_flow(grey1, grey2, uv)
     assert np.array_equal(polished[200, 60], uv[200, 60])
     assert np.median(np.abs(whole - uv)[20:180, 10:-10, 1]) > 0.05

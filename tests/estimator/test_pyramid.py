@@ -21,8 +21,7 @@ from flowcli.estimator.pyramid import (
     plan_updates,
 )
 from flowcli.estimator.smoothing import median_filter
-from flowcli.estimator.updates import POLISH, Level, explain
-from flowcli.estimator.workers import Workers
+from flowcli.estimator.updates import POLISH, SHARPEN, Level, explain
 from flowcli.model.features import normalise
 
 SETTINGS = PyramidSettings()
@@ -110,8 +109,9 @@ def test_the_network_is_asked_between_polishes_and_only_up_to_its_share() -> Non
     settings = PyramidSettings(asked=0.25, finest=0.5)
 
     def names(size: tuple[int, int], settings: PyramidSettings) -> str:
-        updates = plan_updates(size, start, full, nothing, settings, Workers(1))
-        return "".join("p" if update is POLISH else update.improve.__qualname__[0] for update in updates)
+        updates = plan_updates(size, start, full, nothing, settings)
+        letters = {POLISH: "p", SHARPEN: "s"}
+        return "".join(letters.get(update, "a") for update in updates)
 
     assert [names(size, settings) for size in level_sizes(full, settings)] == [
         "ap", "ap", "ap", "paps", "paps", "pps", "pps", "", ""
