@@ -1,10 +1,10 @@
 """Coarse to fine: estimate what is left after warping by the flow from the level above, level by level.
 
-The compact network answers residuals of about two pixels. From a level at which slow motion is that small, frame 2 is
-warped by the current flow and the flow is updated (`updates.py`): the network estimates the rest tile by tile, a
-variational method sharpens it, at the finer levels alone, and a gate keeps what the frames speak for. On top of that:
+The compact network answers residuals of about two pixels. So one small level is matched exhaustively (`matching.py`);
+from there on frame 2 is warped by the current flow and the flow is updated (`updates.py`): the network estimates the
+rest tile by tile, a variational method sharpens it, at the finer levels alone, and a gate keeps what the frames speak
+for. On top of that:
 
-- at one small level the frames are also matched exhaustively (`matching.py`), and what explains them better goes on;
 - up to some level both directions are estimated, and what the two do not agree on is not handed down but continued from
   its surroundings (`filling.py`);
 - a first guess from elsewhere competes with the result at full size, by the same evidence.
@@ -61,30 +61,30 @@ class PyramidSettings:
 
     Attributes:
         factor: size of a level relative to the next finer one.
-        smallest: shortest side of the coarsest level in pixels.
-        matched: the level whose shorter side is nearest to this is matched exhaustively.
+        matched: the estimate starts from an exhaustive match of the level whose shorter side is nearest to this.
+        smallest: shortest side in pixels of the coarsest level of frames that cannot be matched; they start from zero.
         both: share of the full size up to which both directions are estimated.
         polished: a variational method updates the flow as well, before and after the network.
         asked: share of the full size up to which the network is asked; beyond, and up to `finest`, the variational
-            method has its place. Up to the matched level the network is always asked, and up to `finest` if nothing is
+            method has its place. At the first level the network is always asked, and up to `finest` if nothing is
             `polished`.
         finest: share of the full size beyond which the flow is enlarged as it is.
         finishes: rounds of variational refinement and sharper edges at full size, if `polished`.
         choice_window: side of the window in pixels in which two estimates are compared.
-        start_margin: the matched flow is taken where its error is below this share of the coarser levels' one.
+        still_margin: the match is taken where its error is below this share of that of no motion.
         choice_margin: the network's estimate is taken where its error is below this share of a first guess's.
     """
 
     factor: float = 0.7
-    smallest: int = 24
     matched: int = 60
+    smallest: int = 24
     both: float = 0.5
     polished: bool = True
     asked: float = 0.25
     finest: float = 0.71
     finishes: int = 3
     choice_window: int = 15
-    start_margin: float = 1.0
+    still_margin: float = 1.0
     choice_margin: float = 0.8
 
 
@@ -145,26 +145,24 @@ def _descend(
     """Go through the levels; returns both directions, each at the finest level at which it was estimated."""
     full = (frame1.shape[2], frame1.shape[3])
     sizes = level_sizes(full, settings)
-    start = find_matched_level(sizes, settings)
-    # Where nothing can be matched the coarsest level takes the place of the matched one.
-    coarse = max(start, sizes[0])
+    if (matched := find_matched_level(sizes, settings)) in sizes:
+        sizes = sizes[sizes.index(matched) :]
     batch = len(frame1)
     flow = torch.zeros(2 * batch, 2, *sizes[0], device=frame1.device)
     backward: Tensor | None = None
     halves1, halves2 = Halves(frame1, sizes[0]), Halves(frame2, sizes[0])
     for size in sizes:
-        updates = plan_updates(size, coarse, full, residual_of, settings)
+        updates = plan_updates(size, sizes[0], full, residual_of, settings)
         if not updates:
             break
         level1, level2 = halves1.at(size), halves2.at(size)
-        if backward is None and size > coarse and not _within(size, settings.both, full):
+        if backward is None and size > sizes[0] and not _within(size, settings.both, full):
             flow, backward = flow.split(batch)
         if backward is None:
             level1, level2 = torch.cat((level1, level2)), torch.cat((level2, level1))
         level = Level(level1, level2, workers)
-        flow = refine(level, resize_flow(flow, size), updates)
-        if size == start:
-            flow = _match(level, flow, updates, settings)
+        flow = _match(level, settings) if size == matched else resize_flow(flow, size)
+        flow = refine(level, flow, updates)
         if backward is None:
             flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
         _tidy(level)
@@ -179,21 +177,17 @@ def _tidy(level: Level) -> None:
         return_freed_memory()
 
 
-def plan_updates(
-    size: Size, coarse: Size, full: Size, residual_of: Residual, settings: PyramidSettings
-) -> list[Update]:
+def plan_updates(size: Size, first: Size, full: Size, residual_of: Residual, settings: PyramidSettings) -> list[Update]:
     """Say what happens at a level, in order: nothing where the flow is to be enlarged as it is.
 
-    Up to the level `coarse` frames are too small, and the flow too wrong, for the variational method to go first.
-    Beyond, it does what it can, the network what is left, it ends, and edges are sharpened. Each call of it warps anew,
-    so where the network is not asked it is called twice.
+    The variational method does what it can, the network what is left, the variational method ends, and edges are
+    sharpened. Each call of it warps anew, so where the network is not asked it is called twice. At the level `first`
+    the network is asked whatever the settings.
     """
-    network = ask(residual_of)
+    network, seen = ask(residual_of), size == first
     if not settings.polished:
-        return [network] if size <= coarse or _within(size, settings.finest, full) else []
-    if size <= coarse:
-        return [network, POLISH]
-    if _within(size, settings.asked, full):
+        return [network] if seen or _within(size, settings.finest, full) else []
+    if seen or _within(size, settings.asked, full):
         return [POLISH, network, POLISH, SHARPEN]
     return [POLISH, POLISH, SHARPEN] if _within(size, settings.finest, full) else []
 
@@ -208,15 +202,15 @@ def _reversed(flow: Tensor) -> Tensor:
     return torch.cat(flow.chunk(2)[::-1])
 
 
-def _match(level: Level, flow: Tensor, updates: list[Update], settings: PyramidSettings) -> Tensor:
-    """Match one level of both directions exhaustively; return the better of the result and `flow`, pixel by pixel."""
-    batch = len(flow) // 2
-    matched = median_filter(torch.cat(match_frames(level.frame1[:batch], level.frame1[batch:], level.workers)), 3)
-    matched = fill_flows(matched, ~inconsistent(matched, _reversed(matched), MATCHED_TOLERANCE))
-    matched = refine(level, matched, updates)
+def _match(level: Level, settings: PyramidSettings) -> Tensor:
+    """Match both directions of a level exhaustively; what they agree on stays where it says more than no motion."""
+    batch = len(level.frame1) // 2
+    matched = match_frames(level.frame1[:batch], level.frame1[batch:], level.workers)
+    flow = median_filter(torch.cat(matched), 3)
+    flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow), MATCHED_TOLERANCE))
     # Both directions are in the batch, so the backward flow of each is the other half.
-    options = [Directions(estimate, _reversed(estimate)) for estimate in (flow, matched)]
-    return choose(level, options, settings.start_margin, settings.choice_window)
+    options = [Directions(estimate, _reversed(estimate)) for estimate in (torch.zeros_like(flow), flow)]
+    return choose(level, options, settings.still_margin, settings.choice_window)
 
 
 def choose(level: Level, options: list[Directions], margin: float, window: int) -> Tensor:
