@@ -10,14 +10,22 @@ of Gortler et al. ("The Lumigraph", SIGGRAPH 1996, section 3.4), with affine mod
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
+
+from flowcli.estimator.workers import Workers
 
 CELL = 4
-"""Pixels per side of a cell of the finest level: a surface is never fitted from less than some of them."""
+"""Pixels per side of a cell of the finest level, at least: a surface is never fitted from less than some of them."""
+
+MOST_CELLS = 2**18
+"""Cells of the finest level at most, which frames of more than 4 megapixels reach."""
 
 ENOUGH = 0.25
 """Share of trusted pixels in a cell's window from which a level's own fit is believed entirely."""
@@ -25,7 +33,7 @@ ENOUGH = 0.25
 RIDGE = 0.1
 """Pull of the gradients towards those of the coarser level, in squared cells: enough for a window without an extent."""
 
-BAND_PIXELS = 2**18
+BAND_PIXELS = 2**17
 """Pixels worked on at once, so that the temporaries stay small whatever the frame size."""
 
 Array = NDArray[np.float64]
@@ -41,58 +49,96 @@ def fill_flow(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> NDArray[np
     Returns:
         float32 `(H, W, 2)`; the same values where trusted, or everywhere if all or no pixels are.
     """
-    if trusted.all() or not trusted.any():
-        return uv
-    filled = uv.copy()
-    _fill_in_place(filled, trusted)
-    return filled
+    flow = torch.tensor(uv).permute(2, 0, 1)[None]
+    return fill_flows(flow, torch.tensor(trusted)[None, None])[0].permute(1, 2, 0).numpy()
 
 
-def fill_flows(flow: Tensor, trusted: Tensor) -> Tensor:
-    """Do the same for a batch: float32 `(B, 2, H, W)` and bool `(B, 1, H, W)`, on any device."""
-    filled = flow.cpu().clone(memory_format=torch.contiguous_format)
-    for uv, known in zip(filled, trusted.cpu(), strict=True):
-        # Views of the same memory.
-        _fill_in_place(uv.permute(1, 2, 0).numpy(), known[0].numpy())
+def fill_flows(flow: Tensor, trusted: Tensor, workers: Workers | None = None) -> Tensor:
+    """Do the same for a batch, in place where it is on a CPU.
+
+    Args:
+        flow: float32 `(B, 2, H, W)`, on any device.
+        trusted: bool `(B, 1, H, W)`.
+        workers: threads for it; None: the caller's alone.
+    """
+    workers = workers or Workers(1)
+    filled, known = flow.cpu(), trusted[:, 0].cpu()
+    items = [index for index, plane in enumerate(known) if plane.any() and not plane.all()]
+    bands: list[tuple[int, _Models, slice]] = []
+    for index, models in zip(
+        items, workers.map(lambda index: _fit_models(filled[index], known[index]), items), strict=True
+    ):
+        step = max(1, BAND_PIXELS // known.shape[2])
+        bands += [(index, models, slice(top, top + step)) for top in range(0, known.shape[1], step)]
+    workers.do(lambda band: _continue(filled[band[0]], known[band[0]], *band[1:]), bands)
     return filled.to(flow.device)
 
 
-def _fill_in_place(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> None:
-    if trusted.all() or not trusted.any():
-        return
-    model = _fit(_sums(uv, trusted))
-    rows, columns = np.nonzero(~trusted)
-    for first in range(0, len(rows), BAND_PIXELS):
-        y, x = rows[first : first + BAND_PIXELS], columns[first : first + BAND_PIXELS]
-        terms = _sample(model, (y + 0.5) / CELL - 0.5, (x + 0.5) / CELL - 0.5)
-        uv[y, x] = (terms[0::3] + terms[1::3] * x + terms[2::3] * y).T
+class _Models(NamedTuple):
+    """Affine motion of every cell.
+
+    Attributes:
+        cell: side of a cell in pixels.
+        table: constant, d/dx and d/dy of u, then of v, `(rows, columns, 6)`.
+    """
+
+    cell: int
+    table: Array
 
 
-def _sums(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> Array:
+def _fit_models(planes: Tensor, trusted: Tensor) -> _Models:
+    cell = choose_cell(trusted.shape[0], trusted.shape[1])
+    # The six numbers of a cell side by side: they are fetched together.
+    return _Models(cell, np.ascontiguousarray(_fit(_sums(planes, trusted, cell), cell).transpose(1, 2, 0)))
+
+
+def _continue(planes: Tensor, trusted: Tensor, models: _Models, rows: slice) -> None:
+    """Fill some rows of flow `(2, H, W)`, of any strides, where `(H, W)` is False."""
+    y, x = np.nonzero(~trusted[rows].numpy())
+    y += rows.start
+    centres = ((place + 0.5) / models.cell - 0.5 for place in (y, x))
+    u, u_x, u_y, v, v_x, v_y = _interpolate(models.table, *centres).T
+    uv = planes.numpy()
+    uv[0, y, x] = u + u_x * x + u_y * y
+    uv[1, y, x] = v + v_x * x + v_y * y
+
+
+def choose_cell(height: int, width: int) -> int:
+    """Return the side of a cell in pixels: CELL, doubled until there are few enough."""
+    cell = CELL
+    while -(-height // cell) * -(-width // cell) > MOST_CELLS:
+        cell *= 2
+    return cell
+
+
+def _sums(planes: Tensor, trusted: Tensor, cell: int) -> Array:
     """Means over each cell of w, wx, wy, wxx, wxy, wyy, then wu, wxu, wyu, then the same of v, w being 1 or 0."""
     height, width = trusted.shape
-    sums = np.empty((12, -(-height // CELL), -(-width // CELL)))
-    x = np.arange(width, dtype=np.float64)
-    rows = CELL * max(1, BAND_PIXELS // (CELL * width))
-    for top in range(0, height, rows):
-        weight = trusted[top : top + rows].astype(np.float64)
-        y = np.arange(top, top + len(weight), dtype=np.float64)[:, None]
-        cells = np.s_[top // CELL : -(-(top + len(weight)) // CELL)]
-        for index, factor in enumerate((1.0, x, y, x * x, x * y, y * y)):
-            sums[index, cells] = _cells(weight * factor)
-        for component in range(2):
-            value = np.where(weight > 0, uv[top : top + rows, :, component], 0.0)
-            for index, factor in enumerate((1.0, x, y)):
-                sums[6 + 3 * component + index, cells] = _cells(value * factor)
-    return sums
-
-
-def _cells(plane: Array) -> Array:
-    """Average the pixels of each cell; what is missing of the last ones counts as zeros."""
-    below, right = -plane.shape[0] % CELL, -plane.shape[1] % CELL
-    padded = cv2.copyMakeBorder(plane, 0, below, 0, right, cv2.BORDER_CONSTANT, value=0.0)
-    size = (padded.shape[1] // CELL, padded.shape[0] // CELL)
-    return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), np.float64)
+    rows, columns = -(-height // cell), -(-width // cell)
+    # From the centre of each cell first: single precision is enough there.
+    offset = torch.arange(cell) - (cell - 1) / 2
+    y, x = torch.meshgrid(offset, offset, indexing="ij")
+    kernels = torch.stack((torch.ones_like(x), x, y, x * x, x * y, y * y))[:, None] / cell**2
+    sums = torch.empty(12, rows, columns)
+    step = max(1, BAND_PIXELS // (cell * width))
+    for top in range(0, rows, step):
+        band = slice(top * cell, min(height, (top + step) * cell))
+        known = trusted[band]
+        # What is missing of the last cells counts as zeros.
+        border = (0, columns * cell - width, 0, -known.shape[0] % cell)
+        weight = F.pad(known.float(), border)[None, None]
+        sums[:6, top : top + step] = F.conv2d(weight, kernels, stride=cell)[0]
+        values = F.pad(torch.where(known, planes[:, band], 0.0), border)[:, None]
+        sums[6:, top : top + step] = F.conv2d(values, kernels[:3], stride=cell).flatten(0, 1)
+    w, wx, wy, wxx, wxy, wyy, *valued = sums.double().numpy()
+    # Then from the frame's first pixel.
+    y, x = ((np.arange(count) + 0.5) * cell - 0.5 for count in (rows, columns))
+    y = y[:, None]
+    moved = [w, wx + x * w, wy + y * w]
+    moved += [wxx + 2 * x * wx + x * x * w, wxy + x * wy + y * wx + x * y * w, wyy + 2 * y * wy + y * y * w]
+    for value, value_x, value_y in (valued[:3], valued[3:]):
+        moved += [value, value_x + x * value, value_y + y * value]
+    return np.stack(moved)
 
 
 def _halve(planes: Array) -> Array:
@@ -104,17 +150,15 @@ def _halve(planes: Array) -> Array:
     return (columns[:, ::2] + columns[:, 1::2]) / 4
 
 
-def _fit(sums: Array, cell: float = CELL) -> Array:
+def _fit(sums: Array, cell: int) -> Array:
     """Solve this level and all coarser ones: `(6, rows, columns)`: constant, d/dx and d/dy of u, then of v."""
     rows, columns = sums.shape[1:]
     windowed = np.stack([cv2.GaussianBlur(plane, (5, 5), 1.2, borderType=cv2.BORDER_CONSTANT) for plane in sums])
     weight = windowed[0]
     coarsest = max(rows, columns) <= 2
-    if coarsest:
-        coarser = np.zeros((6, rows, columns))
-    else:
-        y, x = np.meshgrid(np.arange(rows) / 2 - 0.25, np.arange(columns) / 2 - 0.25, indexing="ij")
-        coarser = _sample(_fit(_halve(sums), cell * 2), y, x)
+    coarser = np.zeros((6, rows, columns))
+    if not coarsest:
+        coarser = _double(_fit(_halve(sums), cell * 2))[:, :rows, :columns]
     windowed[1:] /= np.maximum(weight, 1e-9)
     mean_x, mean_y = windowed[1], windowed[2]
     ridge = RIDGE * cell * cell
@@ -136,13 +180,19 @@ def _fit(sums: Array, cell: float = CELL) -> Array:
     return model
 
 
-def _sample(planes: Array, y: Array, x: Array) -> Array:
-    """Interpolate `(N, rows, columns)` bilinearly at positions in cells; the border is extended outwards."""
-    height, width = planes.shape[1:]
+def _double(planes: Array) -> Array:
+    """Interpolate `(N, rows, columns)` bilinearly at twice the size; the border is extended outwards."""
+    return F.interpolate(torch.from_numpy(planes)[None], scale_factor=2, mode="bilinear")[0].numpy()
+
+
+def _interpolate(table: Array, y: Array, x: Array) -> Array:
+    """Interpolate `(rows, columns, N)` bilinearly at positions in cells, `(P, N)`; the border is extended outwards."""
+    height, width, count = table.shape
     y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
-    top, left = np.minimum(y.astype(np.intp), max(height - 2, 0)), np.minimum(x.astype(np.intp), max(width - 2, 0))
+    top, left = y.astype(np.intp), x.astype(np.intp)
     below, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
-    fy, fx = y - top, x - left
-    upper = planes[:, top, left] * (1 - fx) + planes[:, top, right] * fx
-    lower = planes[:, below, left] * (1 - fx) + planes[:, below, right] * fx
-    return upper * (1 - fy) + lower * fy
+    down, across = (y - top)[:, None], (x - left)[:, None]
+    flat = table.reshape(-1, count)
+    upper = flat[top * width + left] * (1 - across) + flat[top * width + right] * across
+    lower = flat[below * width + left] * (1 - across) + flat[below * width + right] * across
+    return upper * (1 - down) + lower * down

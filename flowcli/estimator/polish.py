@@ -32,6 +32,9 @@ LONGEST_MOTION = 96
 BLOCK = 512
 """Longest side of a block in pixels, without what surrounds it: OpenCV's planes of it stay near the processor."""
 
+UNDIVIDED = 256
+"""Frames of fewer rows are one block from top to bottom; all others have two at least, for as many threads."""
+
 SPARSE = 4
 """Every so many rows and columns are looked at to find how a block moves."""
 
@@ -82,7 +85,9 @@ def polish_flows(
         return flow.clone()
     host = flow.cpu()
     polished = torch.empty_like(host, memory_format=torch.contiguous_format)
-    rows, columns = (cut_evenly(side, BLOCK) for side in grey1.shape[1:])
+    height, width = grey1.shape[1:]
+    rows = cut_evenly(height, BLOCK if height < UNDIVIDED else min(BLOCK, -(-height // 2)))
+    columns = cut_evenly(width, BLOCK)
     blocks = list(product(range(len(grey1)), rows, columns))
 
     def polish(block: tuple[int, slice, slice]) -> None:

@@ -23,8 +23,8 @@ class Preset:
 
 DEFAULT_PRESET = "balanced"
 PRESETS = {
-    # The network up to the matched level only, which is smaller than in the others.
-    "fast": Preset(PyramidSettings(matched=45, both=0.36, asked=0.0, finest=0.5, finishes=2), overlap=8),
+    # The network at the matched level only.
+    "fast": Preset(PyramidSettings(both=0.36, asked=0.0, finest=0.5, finishes=2), overlap=8),
     "balanced": Preset(PyramidSettings(), overlap=8),
     "best": Preset(PyramidSettings(both=0.71, asked=0.5, finest=1.0, finishes=4), overlap=12),
 }

@@ -164,7 +164,7 @@ def _descend(
         flow = _match(level, settings) if size == matched else resize_flow(flow, size)
         flow = refine(level, flow, updates)
         if backward is None:
-            flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)))
+            flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)), workers)
         _tidy(level)
     if backward is None:
         flow, backward = flow.split(batch)
@@ -207,7 +207,7 @@ def _match(level: Level, settings: PyramidSettings) -> Tensor:
     batch = len(level.frame1) // 2
     matched = match_frames(level.frame1[:batch], level.frame1[batch:], level.workers)
     flow = median_filter(torch.cat(matched), 3)
-    flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow), MATCHED_TOLERANCE))
+    flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow), MATCHED_TOLERANCE), level.workers)
     # Both directions are in the batch, so the backward flow of each is the other half.
     options = [Directions(estimate, _reversed(estimate)) for estimate in (torch.zeros_like(flow), flow)]
     return choose(level, options, settings.still_margin, settings.choice_window)
@@ -253,4 +253,4 @@ def choose(level: Level, options: list[Directions], margin: float, window: int) 
         chosen[:, :, rows], trusted[:, :, rows] = flow[:, :, inner], ~doubtful[:, :, inner]
 
     level.workers.do(fill, cut_bands(height, width * batch, window // 2 + 1))
-    return fill_flows(chosen, trusted)
+    return fill_flows(chosen, trusted, level.workers)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from flowcli.estimator import filling
-from flowcli.estimator.filling import fill_flow, fill_flows
+from flowcli.estimator.filling import choose_cell, fill_flow, fill_flows
+from flowcli.estimator.workers import Workers
 
 
 def affine_flow(height: int, width: int) -> np.ndarray:
@@ -58,7 +59,7 @@ def test_any_size_with_one_trusted_pixel_is_constant(size: tuple[int, int]) -> N
 def test_without_any_or_with_only_trusted_pixels_nothing_changes() -> None:
     uv = affine_flow(9, 12)
     for value in (True, False):
-        assert fill_flow(uv, np.full((9, 12), value)) is uv
+        np.testing.assert_array_equal(fill_flow(uv, np.full((9, 12), value)), uv)
 
 
 def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,13 +70,23 @@ def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(fill_flow(uv, trusted), whole, rtol=0, atol=1e-5)
 
 
+def test_large_frames_have_larger_cells_and_a_plane_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [choose_cell(*size) for size in ((1, 1), (2048, 2048), (2049, 2048), (4320, 7680))] == [4, 4, 8, 16]
+    monkeypatch.setattr(filling, "MOST_CELLS", 100)
+    truth = affine_flow(90, 130)
+    trusted = np.ones((90, 130), np.bool_)
+    trusted[:, :15] = trusted[30:50, 60:80] = False
+    error = np.linalg.norm(fill_flow(truth, trusted) - truth, axis=-1)
+    assert choose_cell(90, 130) == 16 and error.max() < 0.25
+
+
 def test_a_batch_is_filled_item_by_item() -> None:
     uv = np.stack((affine_flow(20, 30), -affine_flow(20, 30)))
     trusted = np.ones((2, 20, 30), np.bool_)
     trusted[0, 5:9, 5:12] = False
     trusted[1, :, 25:] = False
     flow = torch.from_numpy(uv).permute(0, 3, 1, 2)
-    filled = fill_flows(flow, torch.from_numpy(trusted)[:, None])
+    filled = fill_flows(flow.clone(), torch.from_numpy(trusted)[:, None], Workers(2))
     assert filled.shape == flow.shape
     for index in range(2):
         expected = fill_flow(uv[index], trusted[index])
