@@ -39,19 +39,23 @@ PIXELS = 2**13
 
 
 def sharpen_edges(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
-    """Return the flow with sharper edges.
+    """Sharpen the edges of a flow, in place.
 
     Args:
         flow: float `(B, 2, H, W)` in pixels.
         frame: frame 1, `(B, 3, H, W)`, uint8 or float in [-1, 1].
         workers: work on parts of the edges side by side.
+
+    Returns:
+        `flow`.
     """
-    sharp = flow.clone()
-    for uv, picture, near, result in zip(flow, frame, find_edges(flow), sharp, strict=True):
+    for uv, picture, near in zip(flow, frame, find_edges(flow), strict=True):
         parts = list(zip(*(part.split(PIXELS) for part in near[0].nonzero(as_tuple=True)), strict=True))
-        for (y, x), median in zip(parts, workers.map(partial(_weighted_median, uv, picture), parts), strict=True):
-            result[:, y, x] = median
-    return sharp
+        # All of them before the first changes what others see.
+        medians = list(workers.map(partial(_weighted_median, uv, picture), parts))
+        for (y, x), median in zip(parts, medians, strict=True):
+            uv[:, y, x] = median
+    return flow
 
 
 def find_edges(flow: Tensor) -> Tensor:

@@ -29,7 +29,6 @@ from flowcli.estimator.matching import count_costs, match_frames
 from flowcli.estimator.resizing import Halves, Size, resize_flow, resize_flow_rows
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.updates import POLISH, SHARPEN, Level, Residual, Update, ask, finish, refine
-from flowcli.estimator.warp import warp
 from flowcli.estimator.workers import Workers
 
 SMALLEST_MATCHED = 16
@@ -155,7 +154,9 @@ def _descend(
         updates = plan_updates(size, sizes[0], full, residual_of, settings)
         if not updates:
             break
-        level1, level2 = halves1.at(size), halves2.at(size)
+        # The network alone sees more than 8 bits of a pixel.
+        eight_bit = all(update in (POLISH, SHARPEN) for update in updates)
+        level1, level2 = halves1.at(size, eight_bit), halves2.at(size, eight_bit)
         if backward is None and size > sizes[0] and not _within(size, settings.both, full):
             flow, backward = flow.split(batch)
         if backward is None:
@@ -229,7 +230,6 @@ def choose(level: Level, options: list[Directions], margin: float, window: int) 
         The forward flow, float32 `(B, 2, H, W)`.
     """
     batch, _, height, width = level.frame1.shape
-    brightness1, brightness2 = level.brightness
     chosen = torch.empty(batch, 2, height, width, device=level.frame1.device)
     trusted = torch.empty(batch, 1, height, width, dtype=torch.bool, device=level.frame1.device)
 
@@ -242,11 +242,11 @@ def choose(level: Level, options: list[Directions], margin: float, window: int) 
         ]
         flow, doubtful = flows[0], doubts[0]
         if len(options) == 2:
-            frame = brightness1[:, :, around]
+            frame = level.brightness(around)
             described = describe(frame)
             errors: list[Tensor] = []
             for forward, doubt in zip(flows, doubts, strict=True):
-                warped, inside = warp(brightness2, forward, frame, (around.start, 0))
+                warped, inside = level.warped_brightness(forward, around, frame)
                 errors.append(local_error(described, describe(warped), inside, window, LEAVES, doubt))
             better = errors[1] < errors[0] * margin
             flow, doubtful = torch.where(better, flows[1], flow), torch.where(better, doubts[1], doubtful)

@@ -17,31 +17,38 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 
-def resize_frames(frames: Tensor, size: Size) -> Tensor:
+def resize_frames(frames: Tensor, size: Size, eight_bit: bool = False) -> Tensor:
     """Bring `(B, 3, H, W)` to `size`, averaging where it shrinks.
 
     Args:
         frames: uint8 or float in [-1, 1].
         size: of the result.
+        eight_bit: return uint8, a quarter of the memory.
 
     Returns:
-        float `(B, 3, *size)` in [-1, 1].
+        `(B, 3, *size)`, float in [-1, 1] or uint8.
     """
-    if frames.shape[2:] == size:
-        return normalise(frames) if frames.dtype == torch.uint8 else frames
-    return _plane_by_plane(
-        lambda plane: F.interpolate(plane, size, mode="bilinear", align_corners=False, antialias=True), frames, size
-    )
+    if frames.shape[2:] == size and frames.dtype == (torch.uint8 if eight_bit else torch.float32):
+        return frames
+
+    def resize(plane: Tensor) -> Tensor:
+        if plane.shape[2:] == size:
+            return plane
+        return F.interpolate(plane, size, mode="bilinear", align_corners=False, antialias=True)
+
+    return _plane_by_plane(resize, frames, size, eight_bit)
 
 
-def _plane_by_plane(resize: Callable[[Tensor], Tensor], frames: Tensor, size: Size) -> Tensor:
-    if frames.dtype != torch.uint8:
+def _plane_by_plane(resize: Callable[[Tensor], Tensor], frames: Tensor, size: Size, eight_bit: bool = False) -> Tensor:
+    if frames.dtype != torch.uint8 and not eight_bit:
         return resize(frames)
     # All of the frames in float would be the largest thing in memory.
-    resized = torch.empty(*frames.shape[:2], *size, device=frames.device)
+    dtype = torch.uint8 if eight_bit else torch.float32
+    resized = torch.empty(*frames.shape[:2], *size, dtype=dtype, device=frames.device)
     for planes, results in zip(frames.split(1, dim=1), resized.split(1, dim=1), strict=True):
         for plane, result in zip(planes.split(1), results.split(1), strict=True):
-            result.copy_(resize(normalise(plane)))
+            found = resize(normalise(plane) if plane.dtype == torch.uint8 else plane)
+            result.copy_(found.add(1).mul_(127.5).round_().clamp_(0, 255) if eight_bit else found)
     return resized
 
 
@@ -64,13 +71,13 @@ class Halves:
                 return
             self._sources.append(_halve(self._sources[-1], half))
 
-    def at(self, size: Size) -> Tensor:
-        """Return the frames at a size, not below the one before, float `(B, 3, *size)` in [-1, 1]."""
+    def at(self, size: Size, eight_bit: bool = False) -> Tensor:
+        """Return the frames at a size, not below the one before, `(B, 3, *size)`; see `resize_frames`."""
         while len(self._sources) > 1 and any(
             side < MARGIN * wanted for side, wanted in zip(self._sources[-1].shape[2:], size, strict=True)
         ):
             self._sources.pop()
-        return resize_frames(self._sources[-1], size)
+        return resize_frames(self._sources[-1], size, eight_bit)
 
 
 def _halve(frames: Tensor, half: Size) -> Tensor:

@@ -45,10 +45,18 @@ class Level:
         self.frame1, self.frame2 = frame1, frame2
         self.workers = workers or Workers(1)
 
-    @cached_property
-    def brightness(self) -> tuple[Tensor, Tensor]:
-        """Both frames' mean over the colours, float `(B, 1, H, W)` in [-1, 1]."""
-        return mean_colour(self.frame1), mean_colour(self.frame2)
+    def brightness(self, rows: slice) -> Tensor:
+        """Return some rows of frame 1's brightness, float `(B, 1, rows, W)` in [-1, 1]."""
+        return mean_colour(self.frame1[:, :, rows])
+
+    def warped_brightness(self, flow: Tensor, rows: slice, fill: Tensor) -> tuple[Tensor, Tensor]:
+        """Bring frame 2's brightness to some rows of frame 1, from which flow `(B, 2, rows, W)` starts; see `warp`."""
+        height = self.frame2.shape[2]
+        # Only the rows that it leads to are turned into floating point.
+        up, down = (int(bound) for bound in torch.stack(flow[:, 1].aminmax()).clamp(-height, height).tolist())
+        first = min(max(rows.start + up - 1, 0), height - 1)
+        last = max(min(rows.stop + down + 1, height), first + 1)
+        return warp(mean_colour(self.frame2[:, :, first:last]), flow, fill, (rows.start - first, 0))
 
     @cached_property
     def greys(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -90,7 +98,7 @@ POLISH = Update(_polish, factor=1.0, tolerance=-LEAST_GAIN)
 
 
 def _sharpen(level: Level, flow: Tensor) -> Tensor:
-    return sharpen_edges(flow, level.frame1, level.workers)
+    return sharpen_edges(flow.clone(), level.frame1, level.workers)
 
 
 SHARPEN = Update(_sharpen)
@@ -98,13 +106,14 @@ SHARPEN = Update(_sharpen)
 
 
 def refine(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
-    """Apply updates one after the other, each where its own gate lets it."""
+    """Apply updates one after the other, in place, each where its own gate lets it."""
     error = explain(level, flow)
     for update in updates:
         updated = update.improve(level, flow)
         error_updated = explain(level, updated)
         better = error_updated <= error * update.factor + update.tolerance
-        flow, error = torch.where(better, updated, flow), torch.where(better, error_updated, error)
+        torch.where(better, updated, flow, out=flow)
+        torch.where(better, error_updated, error, out=error)
     return flow
 
 
@@ -112,11 +121,10 @@ def explain(level: Level, flow: Tensor) -> Tensor:
     """Say how badly a flow explains the frames around each pixel, `(B, 1, H, W)`; see `local_error`."""
     batch, _, height, width = flow.shape
     error = flow.new_empty(batch, 1, height, width)
-    brightness1, brightness2 = level.brightness
 
     def fill(band: Band) -> None:
-        frame1 = brightness1[:, :, band.around]
-        warped, inside = warp(brightness2, flow[:, :, band.around], frame1, (band.around.start, 0))
+        frame1 = level.brightness(band.around)
+        warped, inside = level.warped_brightness(flow[:, :, band.around], band.around, frame1)
         found = local_error(describe(frame1), describe(warped), inside, WINDOW)
         error[:, :, band.rows] = found[:, :, band.inner]
 
@@ -127,5 +135,5 @@ def explain(level: Level, flow: Tensor) -> Tensor:
 def finish(level: Level, flow: Tensor, rounds: int) -> Tensor:
     """Polish the flow and sharpen its edges some times, without a gate."""
     for _ in range(rounds):
-        flow = _sharpen(level, _polish(level, flow))
+        flow = sharpen_edges(_polish(level, flow), level.frame1, level.workers)
     return flow
