@@ -88,14 +88,16 @@ def _weighted_median(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor])
     steps = torch.arange(-RADIUS, RADIUS + 1, device=uv.device) * STEP
     down, right = (part.flatten() for part in torch.meshgrid(steps, steps, indexing="ij"))
     rows, columns = (y[:, None] + down).clamp_(0, height - 1), (x[:, None] + right).clamp_(0, width - 1)
-    neighbours = rows.mul_(width).add_(columns)  # (N, K)
 
     def look_up(plane: Tensor) -> Tensor:
-        # index_select takes half the time of indexing.
-        return plane.flatten().index_select(0, neighbours.flatten()).view_as(neighbours)
+        """Fetch the neighbours of every pixel from `(H, W)`: `(N, K)`."""
+        # index_select takes half the time of indexing, and wants one axis; a picture's pixels may lie together.
+        down, right = plane.stride()
+        flat = plane.as_strided((1 + (height - 1) * down + (width - 1) * right,), (1,))
+        return flat.index_select(0, (rows * down).add_(columns, alpha=right).flatten()).view_as(rows)
 
     nearness = (down.square() + right.square()).to(uv.dtype) / (-2 * DISTANCE**2)
-    difference = uv.new_zeros(neighbours.shape)
+    difference = uv.new_zeros(rows.shape)
     for channel in picture:
         difference += (look_up(channel).to(uv.dtype) - channel[y, x, None]).square_()
     if picture.dtype == torch.uint8:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from flowcli.estimator.allocator import return_freed_memory
 from flowcli.estimator.bands import Band, cut_bands
+from flowcli.estimator.consistency import BETA
 from flowcli.estimator.evidence import describe, inconsistent, local_error
 from flowcli.estimator.filling import fill_flows
 from flowcli.estimator.matching import count_costs, match_frames
@@ -165,7 +166,7 @@ def _descend(
         flow = _match(level, settings) if size == matched else resize_flow(flow, size)
         flow = refine(level, flow, updates)
         if backward is None:
-            flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow)), workers)
+            flow = fill_flows(flow, _confirmed(flow, BETA, workers), workers)
         _tidy(level)
     if backward is None:
         flow, backward = flow.split(batch)
@@ -203,12 +204,29 @@ def _reversed(flow: Tensor) -> Tensor:
     return torch.cat(flow.chunk(2)[::-1])
 
 
+def _confirmed(flow: Tensor, tolerance: float, workers: Workers) -> Tensor:
+    """Say where each half of a batch that holds both directions agrees with the other, bool `(B, 1, H, W)`."""
+    batch, _, height, width = flow.shape
+    confirmed = torch.empty(batch, 1, height, width, dtype=torch.bool, device=flow.device)
+    backward = flow.chunk(2)[::-1]
+
+    def check(band: Band) -> None:
+        for half, back, result in zip(flow.chunk(2), backward, confirmed.chunk(2), strict=True):
+            rows = half[:, :, band.rows]
+            torch.logical_not(
+                inconsistent(rows, back, tolerance, top=band.rows.start, height=height), out=result[:, :, band.rows]
+            )
+
+    workers.do(check, cut_bands(height, width * batch, 1))
+    return confirmed
+
+
 def _match(level: Level, settings: PyramidSettings) -> Tensor:
     """Match both directions of a level exhaustively; what they agree on stays where it says more than no motion."""
     batch = len(level.frame1) // 2
     matched = match_frames(level.frame1[:batch], level.frame1[batch:], level.workers)
     flow = median_filter(torch.cat(matched), 3)
-    flow = fill_flows(flow, ~inconsistent(flow, _reversed(flow), MATCHED_TOLERANCE), level.workers)
+    flow = fill_flows(flow, _confirmed(flow, MATCHED_TOLERANCE, level.workers), level.workers)
     # Both directions are in the batch, so the backward flow of each is the other half.
     options = [Directions(estimate, _reversed(estimate)) for estimate in (torch.zeros_like(flow), flow)]
     return choose(level, options, settings.still_margin, settings.choice_window)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -107,29 +107,34 @@ SHARPEN = Update(_sharpen)
 
 def refine(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
     """Apply updates one after the other, in place, each where its own gate lets it."""
-    error = explain(level, flow)
+    batch, _, height, width = flow.shape
+    bands = list(cut_bands(height, width * batch, WINDOW // 2 + 1))
+    error = flow.new_empty(batch, 1, height, width)
+
+    def measure(band: Band) -> None:
+        error[:, :, band.rows] = explain(level, flow, band)
+
+    level.workers.do(measure, bands)
     for update in updates:
         updated = update.improve(level, flow)
-        error_updated = explain(level, updated)
-        better = error_updated <= error * update.factor + update.tolerance
-        torch.where(better, updated, flow, out=flow)
-        torch.where(better, error_updated, error, out=error)
+        level.workers.do(partial(_accept, level, update, updated, flow, error), bands)
     return flow
 
 
-def explain(level: Level, flow: Tensor) -> Tensor:
-    """Say how badly a flow explains the frames around each pixel, `(B, 1, H, W)`; see `local_error`."""
-    batch, _, height, width = flow.shape
-    error = flow.new_empty(batch, 1, height, width)
+def _accept(level: Level, update: Update, updated: Tensor, flow: Tensor, error: Tensor, band: Band) -> None:
+    """Take over some rows of an update into `flow` and `error`, where they explain the frames well enough."""
+    rows = band.rows
+    error_updated = explain(level, updated, band)
+    better = error_updated <= error[:, :, rows] * update.factor + update.tolerance
+    flow[:, :, rows] = torch.where(better, updated[:, :, rows], flow[:, :, rows])
+    error[:, :, rows] = torch.where(better, error_updated, error[:, :, rows])
 
-    def fill(band: Band) -> None:
-        frame1 = level.brightness(band.around)
-        warped, inside = level.warped_brightness(flow[:, :, band.around], band.around, frame1)
-        found = local_error(describe(frame1), describe(warped), inside, WINDOW)
-        error[:, :, band.rows] = found[:, :, band.inner]
 
-    level.workers.do(fill, cut_bands(height, width * batch, WINDOW // 2 + 1))
-    return error
+def explain(level: Level, flow: Tensor, band: Band) -> Tensor:
+    """Say how badly some rows of a flow explain the frames around each pixel, `(B, 1, rows, W)`; see `local_error`."""
+    frame1 = level.brightness(band.around)
+    warped, inside = level.warped_brightness(flow[:, :, band.around], band.around, frame1)
+    return local_error(describe(frame1), describe(warped), inside, WINDOW)[:, :, band.inner]
 
 
 def finish(level: Level, flow: Tensor, rounds: int) -> Tensor:

@@ -17,8 +17,11 @@ from flowcli.flow import Frame
 
 
 def stack_frames(frames: Sequence[Frame], device: torch.device | str = "cpu") -> Tensor:
-    """Stack uint8 `(H, W, 3)` RGB frames of equal size to uint8 `(B, 3, H, W)`."""
-    return torch.from_numpy(np.stack([frame.transpose(2, 0, 1) for frame in frames])).to(device)
+    """Stack uint8 `(H, W, 3)` RGB frames of equal size to uint8 `(B, 3, H, W)`; a single one is a view if it can be."""
+    stacked = frames[0][None] if len(frames) == 1 else np.stack(frames)
+    if not stacked.flags.writeable or min(stacked.strides) < 0:  # torch has neither
+        stacked = stacked.copy()
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).to(device)
 
 
 def normalise(frames: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from flowcli.estimator.pyramid import (
     plan_updates,
 )
 from flowcli.estimator.smoothing import median_filter
-from flowcli.estimator.updates import POLISH, SHARPEN, Level, explain
+from flowcli.estimator.updates import POLISH, SHARPEN, Level, Update, refine
 from flowcli.model.features import normalise
 
 SETTINGS = PyramidSettings()
@@ -240,6 +240,10 @@ def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_gate_in_bands_is_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     level = Level(textured_frame(64, 48), torch.roll(textured_frame(64, 48), 2, dims=3))
     flow = torch.randn(1, 2, 64, 48, generator=torch.Generator().manual_seed(9))
-    whole = explain(level, flow)
+    noise = torch.randn(flow.shape, generator=torch.Generator().manual_seed(10))
+    updates = [Update(lambda level, flow: flow + noise), Update(lambda level, flow: flow * 0.7, factor=0.9)]
+    whole = refine(level, flow.clone(), updates)
+    assert 0.1 < (whole == flow).float().mean() < 0.9
     monkeypatch.setattr(bands, "BAND_PIXELS", 48 * 7)
-    torch.testing.assert_close(explain(level, flow), whole, rtol=0, atol=1e-6)
+    banded = refine(level, flow.clone(), updates)
+    assert (banded - whole).abs().gt(1e-5).float().mean() < 0.002  # where the gate hangs on a rounding
