@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-BAND_PIXELS = 2**19
+BAND_PIXELS = 2**18
 """Pixels worked on at once."""
+
+UNDIVIDED = 2**15
+"""Fewer pixels are one band; more are two at least, for as many threads."""
 
 
 class Band(NamedTuple):
@@ -31,7 +34,10 @@ def cut_bands(height: int, width: int, halo: int) -> Iterator[Band]:
         width: pixels of a row, of all frames of a batch together.
         halo: rows around a band that have an influence on it; a band has as many at least.
     """
-    rows = max(halo, BAND_PIXELS // width)
+    rows = BAND_PIXELS // width
+    if height * width > UNDIVIDED:
+        rows = min(rows, -(-height // 2))
+    rows = max(halo, rows)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
         first, last = max(0, top - halo), min(height, bottom + halo)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TypeVar
 
 import torch
@@ -25,7 +26,7 @@ class Workers:
     """A fixed number of threads that share torch's.
 
     Args:
-        count: how many work side by side; with 1 everything runs in the caller's thread.
+        count: how many work side by side; with 1 everything runs in the caller's thread, as a single item does.
     """
 
     def __init__(self, count: int) -> None:
@@ -34,14 +35,16 @@ class Workers:
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Apply `function` to each item: results in order, at most two unfinished items per thread ahead of them."""
-        if self.count == 1:
-            yield from map(function, items)
+        items = iter(items)
+        ahead = list(islice(items, 2))
+        if self.count == 1 or len(ahead) == 1:
+            yield from map(function, chain(ahead, items))
             return
         if self._pool is None:
             self._pool = self._start()
         pending: deque[Future[Result]] = deque()
         try:
-            for item in items:
+            for item in chain(ahead, items):
                 pending.append(self._pool.submit(_without_gradients, function, item))
                 if len(pending) == 2 * self.count:
                     yield pending.popleft().result()
