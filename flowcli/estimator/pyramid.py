@@ -1,9 +1,9 @@
 """Coarse to fine: estimate what is left after warping by the flow from the level above, level by level.
 
 The compact network answers residuals of about two pixels. So one small level is matched exhaustively (`matching.py`);
-from there on frame 2 is warped by the current flow and the flow is updated (`updates.py`): the network estimates the
-rest tile by tile, a variational method sharpens it, at the finer levels alone, and a gate keeps what the frames speak
-for. On top of that:
+from there on frame 2 is warped by the current flow and the flow is updated (`updates.py`): a variational method
+sharpens it, at the finer levels alone, the network estimates the rest tile by tile, and a gate keeps what the frames
+speak for. On top of that:
 
 - up to some level both directions are estimated, and what the two do not agree on is not handed down but continued from
   its surroundings (`filling.py`);
@@ -64,7 +64,7 @@ class PyramidSettings:
         matched: the estimate starts from an exhaustive match of the level whose shorter side is nearest to this.
         smallest: shortest side in pixels of the coarsest level of frames that cannot be matched; they start from zero.
         both: share of the full size up to which both directions are estimated.
-        polished: a variational method updates the flow as well, before and after the network.
+        polished: a variational method updates the flow as well, before the network and on what it answers.
         asked: share of the full size up to which the network is asked; beyond, and up to `finest`, the variational
             method has its place. At the first level the network is always asked, and up to `finest` if nothing is
             `polished`.
@@ -182,15 +182,14 @@ def _tidy(level: Level) -> None:
 def plan_updates(size: Size, first: Size, full: Size, residual_of: Residual, settings: PyramidSettings) -> list[Update]:
     """Say what happens at a level, in order: nothing where the flow is to be enlarged as it is.
 
-    The variational method does what it can, the network what is left, the variational method ends, and edges are
-    sharpened. Each call of it warps anew, so where the network is not asked it is called twice. At the level `first`
-    the network is asked whatever the settings.
+    The variational method does what it can, twice, as each call of it warps anew; then the network what is left; then
+    edges are sharpened. At the level `first` the network is asked whatever the settings.
     """
-    network, seen = ask(residual_of), size == first
+    seen = size == first
     if not settings.polished:
-        return [network] if seen or _within(size, settings.finest, full) else []
+        return [ask(residual_of)] if seen or _within(size, settings.finest, full) else []
     if seen or _within(size, settings.asked, full):
-        return [POLISH, network, POLISH, SHARPEN]
+        return [POLISH, POLISH, ask(residual_of, polished=True), SHARPEN]
     return [POLISH, POLISH, SHARPEN] if _within(size, settings.finest, full) else []
 
 

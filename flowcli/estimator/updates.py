@@ -78,15 +78,20 @@ class Update(NamedTuple):
     tolerance: float = TOLERANCE
 
 
-def ask(residual_of: Residual) -> Update:
-    """Make the network's update: add what it finds left, and remove lonely errors."""
+def ask(residual_of: Residual, polished: bool = False) -> Update:
+    """Make the network's update: add what it finds left, and remove lonely errors.
+
+    With `polished` the variational method goes on from there before the gate, which is then stricter: what the network
+    adds to a polished flow has to stand beside it.
+    """
 
     def improve(level: Level, flow: Tensor) -> Tensor:
         warped, _ = warp(level.frame2, flow, level.frame1)
         size = 5 if min(flow.shape[2:]) >= 40 else 3
-        return median_filter(flow + residual_of(level.frame1, warped), size)
+        found = median_filter(flow + residual_of(level.frame1, warped), size)
+        return _polish(level, found) if polished else found
 
-    return Update(improve)
+    return Update(improve, factor=1.0, tolerance=0.0) if polished else Update(improve)
 
 
 def _polish(level: Level, flow: Tensor) -> Tensor:

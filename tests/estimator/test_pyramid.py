@@ -101,7 +101,7 @@ def test_the_gate_refuses_updates_that_explain_the_frames_worse() -> None:
     assert flow.abs().mean() < 0.05
 
 
-def test_the_network_is_asked_between_polishes_and_only_up_to_its_share() -> None:
+def test_the_network_is_asked_after_the_polish_and_only_up_to_its_share() -> None:
     def nothing(first: Tensor, warped: Tensor) -> Tensor:
         raise AssertionError("only the plan is looked at")
 
@@ -114,10 +114,10 @@ def test_the_network_is_asked_between_polishes_and_only_up_to_its_share() -> Non
         return "".join(letters.get(update, "a") for update in updates)
 
     assert [names(size, settings) for size in level_sizes(full, settings)] == [
-        "paps"] * 5 + ["pps", "pps", "", ""
+        "ppas"] * 5 + ["pps", "pps", "", ""
     ]  # fmt: skip
     fast = replace(settings, asked=0.0)
-    assert names((51, 120), fast, first=(51, 120)) == "paps"
+    assert names((51, 120), fast, first=(51, 120)) == "ppas"
     assert names((73, 172), fast, first=(51, 120)) == "pps"
     alone = replace(settings, polished=False)
     assert [names(size, alone) for size in level_sizes(full, settings)] == ["a"] * 7 + ["", ""]
