@@ -85,7 +85,7 @@ class PyramidSettings:
     finishes: int = 3
     choice_window: int = 15
     still_margin: float = 1.0
-    choice_margin: float = 0.8
+    choice_margin: float = 0.95
 
 
 def level_sizes(size: Size, settings: PyramidSettings) -> list[Size]:
