@@ -136,7 +136,10 @@ def estimate_coarse_to_fine(
     flow = choose(level, options, settings.choice_margin, settings.choice_window)
     del options
     _tidy(level)
-    return finish(level, flow, settings.finishes) if settings.polished else flow
+    if settings.polished:
+        finish(level, flow, settings.finishes)
+        _tidy(level)
+    return flow
 
 
 def _descend(

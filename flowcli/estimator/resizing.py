@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.estimator.bands import cut_bands
 from flowcli.model.features import normalise
 
 MARGIN = 2
@@ -86,8 +87,11 @@ def _halve(frames: Tensor, half: Size) -> Tensor:
 
 
 def resize_flow(flow: Tensor, size: Size) -> Tensor:
-    """Bring flow `(B, 2, H, W)` to the grid and the pixels of another size."""
-    return resize_flow_rows(flow, size, slice(0, size[0]))
+    """Bring flow `(B, 2, H, W)` to the grid and the pixels of another size; a new tensor."""
+    resized = flow.new_empty(*flow.shape[:2], *size)
+    for band in cut_bands(size[0], size[1] * len(flow), 1):
+        resized[:, :, band.rows] = resize_flow_rows(flow, size, band.rows)
+    return resized
 
 
 def resize_flow_rows(flow: Tensor, size: Size, rows: slice) -> Tensor:

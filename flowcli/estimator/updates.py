@@ -143,7 +143,8 @@ def explain(level: Level, flow: Tensor, band: Band) -> Tensor:
 
 
 def finish(level: Level, flow: Tensor, rounds: int) -> Tensor:
-    """Polish the flow and sharpen its edges some times, without a gate."""
+    """Polish the flow and sharpen its edges some times, in place, without a gate."""
     for _ in range(rounds):
-        flow = sharpen_edges(_polish(level, flow), level.frame1, level.workers)
+        # The caller holds the flow as well: a new one each time would be a third one in memory.
+        flow.copy_(sharpen_edges(_polish(level, flow), level.frame1, level.workers))
     return flow
