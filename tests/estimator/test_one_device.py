@@ -52,7 +52,7 @@ def test_the_check_finds_what_stayed_behind() -> None:
 
 
 @pytest.mark.parametrize("operands", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("chunk", [2**14, 2**18])
+@pytest.mark.parametrize("chunk", [2**16, 2**18])
 def test_the_network_in_tiles(operands: torch.dtype, chunk: int) -> None:
     checkpoint = load_checkpoint("compact")
     model = fold(build_model(checkpoint), operands, chunk).to(OTHER)
