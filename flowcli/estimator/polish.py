@@ -24,10 +24,13 @@ SMOOTHNESS, BRIGHTNESS, GRADIENT = 10.0, 5.0, 10.0
 FIXED_POINT_ITERATIONS, SOR_ITERATIONS = 5, 5
 
 REACH = 16
-"""Pixels beyond a block from which less than 0.01 px comes through the iterations."""
+"""Pixels beyond a block from which, where there is something to see, some 0.01 px come through the iterations."""
 
 LONGEST_MOTION = 96
-"""Pixels that a pixel may move along each axis against most of its block."""
+"""Pixels that a pixel may move along each axis against most of its block, and REACH more."""
+
+LONGEST_FLOW = 2.0**24
+"""Pixels beyond which flow is not told apart; float32 counts no further in whole pixels."""
 
 BLOCK = 512
 """Longest side of a block in pixels, without what surrounds it: OpenCV's planes of it stay near the processor."""
@@ -59,7 +62,7 @@ def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: Flow) ->
     Returns:
         float32 `(H, W, 2)`; see `polish_flows`.
     """
-    flow = torch.from_numpy(uv).permute(2, 0, 1)[None]
+    flow = torch.tensor(np.ascontiguousarray(uv)).permute(2, 0, 1)[None]
     return polish_flows(grey1[None], grey2[None], flow)[0].permute(1, 2, 0).numpy()
 
 
@@ -113,7 +116,9 @@ def _refine_block(
     grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], planes: Flow, block: tuple[slice, slice], out: Flow
 ) -> None:
     """Polish one block of flow `(2, H, W)`, with what surrounds it and with the part of frame 2 to which it moves."""
-    sparse = planes[:, block[0], block[1]][:, ::SPARSE, ::SPARSE]
+    # What surrounds a block takes part, so it has to see where it moves as well.
+    rows, columns = (slice(max(0, part.start - REACH), part.stop + REACH) for part in block)
+    sparse = np.clip(np.nan_to_num(planes[:, rows, columns][:, ::SPARSE, ::SPARSE]), -LONGEST_FLOW, LONGEST_FLOW)
     windows = [
         _find_window(part, side, motion) for part, side, motion in zip(block, grey1.shape, sparse[::-1], strict=True)
     ]

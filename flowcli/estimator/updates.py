@@ -53,7 +53,9 @@ class Level:
         """Bring frame 2's brightness to some rows of frame 1, from which flow `(B, 2, rows, W)` starts; see `warp`."""
         height = self.frame2.shape[2]
         # Only the rows that it leads to are turned into floating point.
-        up, down = (int(bound) for bound in torch.stack(flow[:, 1].aminmax()).clamp(-height, height).tolist())
+        up, down = (
+            int(bound) for bound in torch.stack(flow[:, 1].nan_to_num(0).aminmax()).clamp(-height, height).tolist()
+        )
         first = min(max(rows.start + up - 1, 0), height - 1)
         last = max(min(rows.stop + down + 1, height), first + 1)
         return warp(mean_colour(self.frame2[:, :, first:last]), flow, fill, (rows.start - first, 0))

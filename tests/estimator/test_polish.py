@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -45,6 +46,7 @@ def test_blocks_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene((400, 120), seed=3)
     greys = [to_grey(stack_frames([frame]))[0] for frame in (scene.frame1, scene.frame2)]
     noise = np.random.default_rng(0).normal(0, 0.7, scene.truth.uv.shape).astype(np.float32)
+    monkeypatch.setattr(polish, "UNDIVIDED", 10**6)
     whole = polish_flow(*greys, scene.truth.uv + noise)
     monkeypatch.setattr(polish, "BLOCK", 75)
     assert np.abs(polish_flow(*greys, scene.truth.uv + noise) - whole).max() < 0.01
@@ -58,12 +60,30 @@ def test_blocks_follow_the_motion_and_spare_what_moves_on_its_own(monkeypatch: p
     uv = np.zeros((400, 120, 2), np.float32)
     uv[..., 1] = 150.4
     uv[200, 60] = 0, -900
+    monkeypatch.setattr(polish, "UNDIVIDED", 10**6)
     whole = polish_flow(grey1, grey2, uv)
     monkeypatch.setattr(polish, "BLOCK", 75)
     polished = polish_flow(grey1, grey2, uv)
     assert np.array_equal(polished[200, 60], uv[200, 60])
     assert np.median(np.abs(whole - uv)[20:180, 10:-10, 1]) > 0.05
     assert np.median(np.abs(polished - whole)[20:180, 10:-10]) < 0.005
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_motion_that_jumps_at_a_seam_is_that_of_the_whole(axis: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(4)
+    fine = cv2.GaussianBlur(generator.normal(0, 1, (300, 300)).astype(np.float32), (0, 0), 2)
+    grey1 = np.clip(fine / fine.std() * 40 + 128, 0, 255).astype(np.uint8)
+    uv = np.zeros((300, 300, 2), np.float32)
+    uv[(slice(150, None), slice(None))[:: 1 if axis == 0 else -1]][..., 1 - axis] = 40
+    y, x = np.mgrid[:300, :300].astype(np.float32)
+    grey2 = cv2.remap(grey1, x - uv[..., 0], y - uv[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    monkeypatch.setattr(polish, "UNDIVIDED", 10**6)
+    whole = polish_flow(grey1, grey2, uv + np.float32(0.3))
+    monkeypatch.setattr(polish, "BLOCK", 150)
+    polished = polish_flow(grey1, grey2, uv + np.float32(0.3))
+    assert np.abs(whole - uv - 0.3).max() > 0.2
+    assert np.abs(polished - whole).max() < 0.02
 
 
 @pytest.mark.parametrize("size", [(1, 1), (SMALLEST_SIDE - 1, 40), (SMALLEST_SIDE, SMALLEST_SIDE), (9, 200)])

@@ -22,6 +22,7 @@ from flowcli.estimator.pyramid import (
 )
 from flowcli.estimator.smoothing import median_filter
 from flowcli.estimator.updates import POLISH, SHARPEN, Level, Update, refine
+from flowcli.estimator.workers import Workers
 from flowcli.model.features import normalise
 
 SETTINGS = PyramidSettings()
@@ -247,3 +248,31 @@ def test_the_gate_in_bands_is_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bands, "BAND_PIXELS", 48 * 7)
     banded = refine(level, flow.clone(), updates)
     assert (banded - whole).abs().gt(1e-5).float().mean() < 0.002  # where the gate hangs on a rounding
+
+
+def test_threads_change_nothing_and_inputs_stay() -> None:
+    """Sizes at which every stage has several bands or blocks."""
+    frame1 = textured_frame(300, 320)
+    frame2 = torch.roll(frame1, (2, 3), dims=(2, 3))
+    before = frame1.clone(), frame2.clone()
+
+    def nothing(first: Tensor, warped: Tensor) -> Tensor:
+        return (first - warped)[:, :2] * 0.5
+
+    one, two = (
+        estimate_coarse_to_fine(frame1, frame2, nothing, PyramidSettings(), workers=Workers(count)) for count in (1, 2)
+    )
+    assert torch.equal(one, two)
+    assert torch.equal(frame1, before[0]) and torch.equal(frame2, before[1])
+
+
+def test_an_update_that_is_not_finite_does_not_pass_the_gate() -> None:
+    level = Level(textured_frame(64, 48), textured_frame(64, 48))
+    flow = torch.zeros(1, 2, 64, 48)
+
+    def spoil(level: Level, flow: Tensor) -> Tensor:
+        spoiled = flow.clone()
+        spoiled[..., 20:30, 10:20] = torch.nan
+        return spoiled
+
+    assert torch.equal(refine(level, flow.clone(), [Update(spoil)]), flow)
