@@ -13,10 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from flowcli.errors import InputError
 from flowcli.flow import FlowField, Frame, check_pair
 
 # DIS at PRESET_MEDIUM matches patches of 8x8 pixels at half resolution: below 16 pixels a side there is no whole patch.
 DIS_SMALLEST_SIDE = 16
+
+DIS_LONGEST_SIDE = 2**15 - 1
+"""Pixels; OpenCV's warping counts them in 16 bits."""
 
 
 class ClassicalMethod(Protocol):
@@ -28,7 +32,7 @@ class ClassicalMethod(Protocol):
         """Estimate the flow of each pair of uint8 `(H, W, 3)` RGB frames, in order; any size from 1x1 on.
 
         Raises:
-            InputError: if a frame is not uint8 RGB or the two frames of a pair differ in size.
+            InputError: if a frame is not uint8 RGB, the two of a pair differ in size, or they are too long for dis.
         """
         ...
 
@@ -62,6 +66,10 @@ class DisFlow:
     def _flow(self, frame1: Frame, frame2: Frame) -> FlowField:
         grey1, grey2 = _grey_pair(frame1, frame2)
         height, width = grey1.shape
+        if max(height, width) > DIS_LONGEST_SIDE:
+            raise InputError(
+                f"expected frames of at most {DIS_LONGEST_SIDE} pixels a side for dis, got {width}x{height}"
+            )
         missing_rows, missing_columns = (max(0, DIS_SMALLEST_SIDE - side) for side in (height, width))
         top, left = missing_rows // 2, missing_columns // 2
         border = (top, missing_rows - top, left, missing_columns - left)

@@ -13,6 +13,7 @@ from flowcli.checkpoints import build_model, load_checkpoint
 from flowcli.errors import UsageError
 from flowcli.estimator.allocator import keep_freed_memory
 from flowcli.estimator.budget import DEFAULT_MEMORY, plan_buffers
+from flowcli.estimator.classical import DIS_LONGEST_SIDE
 from flowcli.estimator.device import choose_device, choose_precision
 from flowcli.estimator.guess import guess_flow
 from flowcli.estimator.presets import DEFAULT_PRESET, Preset, find_preset
@@ -103,7 +104,8 @@ class NetworkFlow:
         """Estimate the flow of pairs of uint8 `(H, W, 3)` RGB frames, all of one size."""
         frame1, frame2 = (stack_frames(frames, self.device) for frames in zip(*pairs, strict=True))
         if self.config.residual:
-            guess = None if self.guess == "none" else partial(guess_flow, pairs, self.device)
+            guessed = self.guess != "none" and max(frame1.shape[2:]) <= DIS_LONGEST_SIDE
+            guess = partial(guess_flow, pairs, self.device) if guessed else None
             flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, guess, self.workers)
         else:
             flow = self.tiled(frame1, frame2)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from flowcli.errors import InputError
+from flowcli.estimator import Estimator, classical, network
 from flowcli.estimator.classical import CLASSICAL, DisFlow
 
 SIZES = [(1, 1), (1, 40), (40, 1), (2, 3), (7, 8), (11, 12), (12, 12), (15, 200), (16, 16), (33, 47)]
@@ -97,3 +98,12 @@ def test_unequal_sizes_are_refused(name: str) -> None:
 def test_importing_the_methods_leaves_torch_out() -> None:
     code = "import sys, flowcli.estimator.classical; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_frames_too_long_for_dis_are_refused_and_estimated_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = np.full((16, 32768, 3), 90, np.uint8)
+    with pytest.raises(InputError, match="at most 32767 pixels a side for dis, got 32768x16"):
+        Estimator("dis").flow(frame, frame)
+    for module in (classical, network):
+        monkeypatch.setattr(module, "DIS_LONGEST_SIDE", 100)
+    np.testing.assert_allclose(Estimator("compact").flow(frame[:, :101], frame[:, :101]).uv, 0, atol=0.01)
