@@ -72,7 +72,7 @@ def polish_flows(
     """Polish a batch.
 
     Frames are worked on in blocks: OpenCV holds some twenty planes of what it is given, and on a block per thread it
-    takes half the time that its own threads take, which meet after every step. A block of frame 2 lies where the block
+    needs less time than its own threads do, which meet after every step. A block of frame 2 lies where the block
     of frame 1 mostly moves to; pixels that go on by much more than the others, or than LONGEST_MOTION, keep their flow.
 
     Args:
