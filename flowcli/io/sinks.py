@@ -16,7 +16,7 @@ from flowcli.io.atomic import check_writable
 from flowcli.io.flow import FORMATS, find_format
 from flowcli.io.image import PICTURE_SUFFIXES
 
-# Suffix -> FFmpeg's name of the encoder; `video_write` holds the settings of each.
+# Suffix -> FFmpeg's name of the encoder; `video.write` holds the settings of each.
 VIDEO_SUFFIXES = (".mp4", ".webm", ".gif")
 
 Item = TypeVar("Item")
@@ -143,7 +143,7 @@ def open_picture_sink(
 ) -> Sink[Frame]:
     """Return the sink for pictures: files, or a video at `fps` frames per second with `comment` in its metadata."""
     if destination.is_video:
-        from flowcli.io.video_write import VideoSink
+        from flowcli.io.video.write import VideoSink
 
         return VideoSink(destination.path, fps=fps, aspect=aspect, comment=comment)
     from flowcli.io.image import write_image

@@ -20,7 +20,7 @@ from flowcli.io.frames import Selection
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sinks import VIDEO_SUFFIXES, Destination
 from flowcli.io.sources import FrameSource, open_source
-from flowcli.io.video_join import join_videos
+from flowcli.io.video.join import join_videos
 from flowcli.jobs.journal import Files
 from flowcli.jobs.outputs import OutputPlan
 from flowcli.jobs.plan import BatchItem
