@@ -93,7 +93,7 @@ def batch(
         return expect_pairs(item.inputs, settings.selection, settings.fps)
 
     work = Batch(items, settings, Path(output), described, part)
-    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite)) as run:
+    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite, notify=message)) as run:
         for outcome in run:
             if outcome is not None and not json:
                 for path in outcome.outputs:
