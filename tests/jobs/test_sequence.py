@@ -8,10 +8,10 @@ from flowcli.flow import FlowField
 from flowcli.io.flow import read_flow
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sources import open_source
-from flowcli.jobs.outputs import plan_outputs
-from flowcli.jobs.scale import SequenceScale
 from flowcli.jobs.sequence import PairStream, write_flows
-from flowcli.jobs.writer import Appearance, OutputWriter
+from flowcli.output.plan import plan_outputs
+from flowcli.output.scale import SequenceScale
+from flowcli.output.writer import Appearance, OutputWriter
 
 
 def run(source, estimator, output, viz=None, **options):
