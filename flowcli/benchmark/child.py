@@ -19,16 +19,16 @@ from flowcli.benchmark.random_weights import make_random_network
 from flowcli.benchmark.transformers_network import build_transformers_network
 from flowcli.checkpoints import build_model, load_checkpoint, save_checkpoint
 from flowcli.errors import FlowcliError
-from flowcli.estimator.classical import DisFlow
-from flowcli.estimator.device import choose_device, choose_precision
-from flowcli.estimator.network import NetworkFlow
 from flowcli.flow import Frame
 from flowcli.kernels.library import Library
 from flowcli.kernels.stages import use_kernels
 from flowcli.kernels.store import choose_kernels
+from flowcli.methods.classical import DisFlow
+from flowcli.methods.network import NetworkFlow
 from flowcli.model.config import COMPACT, PERCEIVER_IO, ModelConfig
 from flowcli.model.folded import FoldedFlow, fold
 from flowcli.model.perceiver import PerceiverFlow
+from flowcli.runtime.device import choose_device, choose_precision
 
 PRESETS = {"compact": COMPACT, "perceiver-io": PERCEIVER_IO}
 Run = Callable[[], object]
