@@ -11,6 +11,7 @@ import pickle
 import pickletools
 import re
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections import Counter
@@ -61,7 +62,7 @@ def read_torch_zip(path: Path) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(path) as zipped:
             storages = _check_archive(zipped, path)
-        top = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        top = _load(path)
         if isinstance(top, dict) and _NESTED_UNDER in top:
             top = top[_NESTED_UNDER]
         if not isinstance(top, dict) or not all(isinstance(tensor, Tensor) for tensor in top.values()):
@@ -71,6 +72,16 @@ def read_torch_zip(path: Path) -> dict[str, Tensor]:
         return tensors
     except _DAMAGE as error:
         raise WeightsError(f"{path}: expected a file of torch.save, found a damaged one ({_reason(error)})") from error
+
+
+def _load(path: Path) -> object:
+    if path.suffix != ".safetensors":
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    # So is every file of the weights folder called, but torch would believe the name.
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "weights.pt"
+        link.symlink_to(path.resolve())
+        return torch.load(link, map_location="cpu", weights_only=True, mmap=True)
 
 
 def _check_archive(zipped: zipfile.ZipFile, path: Path) -> Counter[int]:

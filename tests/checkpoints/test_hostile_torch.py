@@ -83,7 +83,10 @@ def test_torch_files_that_lie(tmp_path: Path, change: Callable[[dict[str, bytes]
 @pytest.mark.parametrize(
     ("tensor", "complaint"),
     [
-        (torch.zeros(1).expand(2**40), r"expected a contiguous tensor, found 'perceiver.embeddings.latents' with strides \(0,\)"),
+        (
+            torch.zeros(1).expand(2**40),
+            r"expected a contiguous tensor, found 'perceiver.embeddings.latents' with strides \(0,\)",
+        ),
         (torch.zeros(4, 3).T, "expected a contiguous tensor"),
         (torch.zeros(0), "is missing"),
         ("text", "something else than a dictionary of tensors"),
