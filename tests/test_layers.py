@@ -19,8 +19,9 @@ LEVELS = {
     "errors": 0, "flow": 0,
     "model": 1, "tiling": 1, "io": 1, "viz": 1,
     "checkpoints": 2, "estimator": 2, "kernels": 2,
-    "jobs": 3, "evaluation": 3, "training": 3, "benchmark": 3,
-    "cli": 4, "__main__": 5,
+    "output": 3, "evaluation": 3, "training": 3, "benchmark": 3,
+    "jobs": 4,
+    "cli": 5, "__main__": 6,
 }  # fmt: skip
 # Parts of one level do not know each other, with these exceptions: (importer, imported).
 ALLOWED = {

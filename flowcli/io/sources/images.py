@@ -9,7 +9,7 @@ from pathlib import Path
 from flowcli.errors import InputError
 from flowcli.flow import Frame
 from flowcli.io.image import read_image
-from flowcli.io.sources import Footage
+from flowcli.io.sources.base import Footage
 
 
 class ImageReader:

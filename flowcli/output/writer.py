@@ -11,11 +11,11 @@ import numpy as np
 from flowcli import __version__
 from flowcli.flow import FlowField, Frame
 from flowcli.io.flow import write_flow
-from flowcli.io.sinks import Destination, FileSink, Sink, open_picture_sink
-from flowcli.io.sources import FrameSource
-from flowcli.jobs.outputs import BACKWARD, OutputPlan
-from flowcli.jobs.scale import SequenceScale
-from flowcli.jobs.stream import PairFlow
+from flowcli.io.sources import FramePair, FrameSource
+from flowcli.output.destination import Destination
+from flowcli.output.plan import BACKWARD, OutputPlan
+from flowcli.output.scale import SequenceScale
+from flowcli.output.sinks import FileSink, Sink, open_picture_sink
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,15 @@ class Appearance:
     style: str = "wheel"
     scale: float | None = None
     legend: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class PairFlow:
+    """The result for one pair: flow on the grid of frame 1 and, where asked for, back on the grid of frame 2."""
+
+    pair: FramePair
+    forward: FlowField
+    backward: FlowField | None
 
 
 class OutputWriter(AbstractContextManager["OutputWriter"]):

@@ -88,10 +88,10 @@ def measure_scale(source: FrameSource) -> float:
         # DIS invents motion where there is no texture, and seldom the same both ways.
         consistent = ~find_occlusion(forward, backward)
         textured = consistent & _find_texture(frame1)
-        trusted = textured if textured.mean() >= SMALLEST_PART else consistent
+        measured = textured if textured.mean() >= SMALLEST_PART else consistent
         # In the units of the frames, on the small grid: a percentile needs no more pixels.
         uv = forward.uv * np.array([source.size[1] / small[1], source.size[0] / small[0]], np.float32)
-        scales.append(choose_scale(FlowField(uv, trusted)))
+        scales.append(choose_scale(FlowField(uv, measured)))
     return round_up(float(np.percentile(scales, PERCENTILE))) if scales else SMALLEST_SCALE
 
 

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from flowcli.errors import OutputError
 from flowcli.io.atomic import replace_when_complete
-from flowcli.io.video_write import VIDEO_FORMATS
+from flowcli.io.video.write import VIDEO_FORMATS
 
 
 def join_videos(segments: Iterable[tuple[Path, Fraction]], path: Path, comment: str) -> None:

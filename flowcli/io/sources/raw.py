@@ -11,7 +11,7 @@ import numpy as np
 from flowcli.errors import FormatError, UsageError
 from flowcli.flow import Frame
 from flowcli.io.limits import MAX_PIXELS
-from flowcli.io.sources import Footage
+from flowcli.io.sources.base import Footage
 
 
 class RawReader:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from flowcli.errors import UsageError
 from flowcli.io.flow import FORMATS
 from flowcli.io.image import PICTURE_SUFFIXES
-from flowcli.io.sinks import VIDEO_SUFFIXES, Destination, flow_destination, picture_destination
 from flowcli.io.sources import FrameSource
+from flowcli.output.destination import VIDEO_SUFFIXES, Destination, flow_destination, picture_destination
 
 # The word in the names of files for the flow from frame 2 to frame 1.
 BACKWARD = "backward"

@@ -27,8 +27,8 @@ from flowcli.errors import FormatError, InputError
 from flowcli.flow import Frame
 from flowcli.io.frames import Moment
 from flowcli.io.limits import check_size
-from flowcli.io.sources import Footage
-from flowcli.io.video_index import TRANSPORT_STREAM, index_video
+from flowcli.io.sources.base import Footage
+from flowcli.io.video.index import TRANSPORT_STREAM, index_video
 
 
 class VideoReader:

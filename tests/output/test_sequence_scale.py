@@ -7,8 +7,8 @@ import pytest
 from flowcli.flow import FlowField
 from flowcli.io.image import write_image
 from flowcli.io.sources import open_source
-from flowcli.jobs import scale as scale_module
-from flowcli.jobs.scale import FALL, RISE, SequenceScale, choose_sequence_scale, measure_scale
+from flowcli.output import scale as scale_module
+from flowcli.output.scale import FALL, RISE, SequenceScale, choose_sequence_scale, measure_scale
 from flowcli.viz import choose_scale, render
 
 
