@@ -196,13 +196,13 @@ def _split(network: FoldedFlow, frame1: Tensor, frame2: Tensor) -> dict[str, Run
     """Return the stages, each with the earlier ones' results at hand."""
     chunk = network.scores_at_once(frame1.device)
     pixels = network.pixels(frame1, frame2, chunk)
-    read = network.read_mlp(network.read(pixels, chunk))
-    latents = network.process(read)
+    encoded = network.encoder_mlp(network.encoder(pixels, chunk))
+    latents = network.process(encoded)
     return {
         "pixels": lambda: network.pixels(frame1, frame2, chunk),
-        "encoder": lambda: network.read_mlp(network.read(pixels, chunk)),
-        "latents": lambda: network.process(read),
-        "decoder": lambda: network.write(pixels, latents, chunk),
+        "encoder": lambda: network.encoder_mlp(network.encoder(pixels, chunk)),
+        "latents": lambda: network.process(encoded),
+        "decoder": lambda: network.decoder(pixels, latents, chunk),
     }
 
 

@@ -8,7 +8,7 @@ import torch
 
 from flowcli.model.config import ModelConfig
 from flowcli.model.folded import CPU_CHUNK, GPU_CHUNK
-from flowcli.model.folded_decoder import CPU_WIDTH
+from flowcli.model.folded.decoder import CPU_WIDTH
 
 DEFAULT_MEMORY = 2.0
 """Ceiling in GiB when none is given."""

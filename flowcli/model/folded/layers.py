@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowcli.model.folded_products import Gelu, apply_gelu, apply_linear
+from flowcli.model.folded.products import Gelu, apply_gelu, apply_linear
 from flowcli.model.perceiver import Attention, FeedForward, SelfBlock, attend
 
 

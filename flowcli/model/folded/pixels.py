@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowcli.model.folded_positions import SeparablePositions
-from flowcli.model.folded_products import split_evenly
+from flowcli.model.folded.positions import SeparablePositions
+from flowcli.model.folded.products import split_evenly
 from flowcli.model.perceiver import GatedPixels, LinearPixels
 
 

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowcli.model.folded_layers import fold_norm
-from flowcli.model.folded_pixels import Pixels
-from flowcli.model.folded_positions import SeparablePositions
-from flowcli.model.folded_products import LOG2_E, multiply, split_evenly
+from flowcli.model.folded.layers import fold_norm
+from flowcli.model.folded.pixels import Pixels
+from flowcli.model.folded.positions import SeparablePositions
+from flowcli.model.folded.products import LOG2_E, multiply, split_evenly
 from flowcli.model.perceiver import PerceiverEncoder
 
 
-class FoldedRead(nn.Module):
+class FoldedEncoder(nn.Module):
     """The latents of a checkpoint read from pixels."""
 
     features: Tensor

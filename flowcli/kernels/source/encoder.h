@@ -1,4 +1,4 @@
-// Encoder cross-attention, points 1 to 3 of model/folded.py: latents read all pixels of a tile. Lanes are latents.
+// Encoder cross-attention, points 1 to 3 of model/folded: latents read all pixels of a tile. Lanes are latents.
 //
 // A strip of a few rows stays in the cache while all blocks of latents read it; what a block has summed up waits in its
 // state meanwhile.
@@ -7,7 +7,7 @@
 
 #include "product.h"
 
-struct Read {
+struct Encode {
     const float* features;   // [feature][latent_step]: the latents' constant forms
     const float* rows;       // [row][latent_step]
     const float* columns;    // [block][column][2 * LANES]
@@ -25,18 +25,18 @@ struct Read {
 };
 
 template <class Type>
-struct ReadWork {
+struct EncodeWork {
     static constexpr int STRIP = 4;    // rows; of a tile of 496 columns they take 1 MiB
     static constexpr int64_t MOST = 64;  // blocks whose states are kept, each of some 0.2 MiB for such a tile
     static constexpr int STEP = 2 * LANES;  // also between rows of a narrow block's state
 
-    const Read& x;
+    const Encode& x;
     const int channel_count;
     const int64_t peak_at, total_at, column_at, row_at, state_size;
     const int64_t pixel_size, channel_size;  // of a row's panels
     Scratch forms, scores, states, pixels, channels;
 
-    ReadWork(const Read& x, int64_t blocks)
+    EncodeWork(const Encode& x, int64_t blocks)
         : x(x),
           channel_count(x.feature_count + 2),
           peak_at(0),

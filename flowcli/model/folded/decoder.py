@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flowcli.model.config import ModelConfig
-from flowcli.model.folded_layers import fold_norm
-from flowcli.model.folded_pixels import Pixels
-from flowcli.model.folded_positions import SeparablePositions
-from flowcli.model.folded_products import LOG2_E, Gelu, apply_gelu, multiply, split_evenly
+from flowcli.model.folded.layers import fold_norm
+from flowcli.model.folded.pixels import Pixels
+from flowcli.model.folded.positions import SeparablePositions
+from flowcli.model.folded.products import LOG2_E, Gelu, apply_gelu, multiply, split_evenly
 from flowcli.model.perceiver import CrossBlock
 
 # Torch reduces over latents a third as fast when the pixels beside each other are no multiple of four AVX2 vectors.
@@ -43,7 +43,7 @@ class Keys(NamedTuple):
         return Keys(*(part[chosen] for part in self))
 
 
-class FoldedWrite(nn.Module):
+class FoldedDecoder(nn.Module):
     """The flow of every pixel, from the latents."""
 
     keys: Tensor

@@ -1,11 +1,11 @@
-// Decoder, points 4 and 5 of model/folded.py: pixels of a tile query the latents; an MLP turns what they
+// Decoder, points 4 and 5 of model/folded: pixels of a tile query the latents; an MLP turns what they
 // gather into flow. Lanes are pixels.
 
 #pragma once
 
 #include "product.h"
 
-struct Write {
+struct Decode {
     const float* features;  // [tile][feature_step][row][column]; features come first
     const float* inverse;   // [tile][row][column]: one over LayerNorm's deviation
     const float* keys;      // panels of [tile]: latents x features
@@ -56,12 +56,12 @@ inline Vec gelu_erf(Vec x) {
 }
 
 template <class Type>
-struct WriteWork {
-    const Write& x;
+struct DecodeWork {
+    const Decode& x;
     int channels;
     Scratch features, scores, gathered;
 
-    explicit WriteWork(const Write& x)
+    explicit DecodeWork(const Decode& x)
         : x(x),
           channels(x.feature_count + x.row_channels + x.column_channels),
           features(size_t(x.feature_count + 1) * 2 * LANES),
