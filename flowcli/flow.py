@@ -48,12 +48,12 @@ class FlowField:
                 valid = None
             else:
                 uv = np.where(valid[..., None], uv, np.float32(np.nan))
-                valid = valid.copy()
+                valid = np.array(valid)
                 valid.flags.writeable = False
         known = uv if valid is None else uv[valid]
         if not np.isfinite(known).all():
             raise InputError("expected finite flow at every known pixel, got NaN or infinity")
-        uv = uv.view()
+        uv = uv[...]  # a view
         uv.flags.writeable = False
         object.__setattr__(self, "uv", uv)
         object.__setattr__(self, "valid", valid)
