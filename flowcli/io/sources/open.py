@@ -53,7 +53,7 @@ def open_source(
 
         if fps is not None:
             raise UsageError(f"{paths[0]}: a video knows its frame rate; --fps is for images and raw frames")
-        return FrameSource(VideoReader(paths[0], selection.end), selection, paths)
+        return FrameSource(VideoReader(paths[0], selection), selection, paths)
     return _open_images(inputs, paths, selection, fps or DEFAULT_FPS)
 
 
