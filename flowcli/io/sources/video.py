@@ -28,7 +28,7 @@ from flowcli.flow import Frame
 from flowcli.io.frames import Selection
 from flowcli.io.limits import check_size
 from flowcli.io.sources.base import Footage
-from flowcli.io.video.container import nominal_rates, open_video, promised_end
+from flowcli.io.video.container import nominal_rates, open_video, promised_end, read_packets
 from flowcli.io.video.decode import decode_packets
 from flowcli.io.video.deinterlace import REACH, deinterlace, is_interlaced
 from flowcli.io.video.index import index_video
@@ -50,7 +50,7 @@ class VideoReader:
         index = self._index = index_video(path, selection.end)
         with open_video(path, reproducible=index.reproducible) as (container, stream):
             aspect = stream.sample_aspect_ratio or Fraction(1)
-            first = next(decode_packets(container.demux(stream), stream.decode, _Found().complain), None)
+            first = next(decode_packets(read_packets(container, stream), stream.decode, _Found().complain), None)
             if first is None:
                 raise FormatError(f"{path}: expected a video, found no frame in it{self._because()}")
             self._interlaced = is_interlaced(stream, first)
@@ -135,7 +135,7 @@ class VideoReader:
             if not empty:
                 return
         with open_video(self._path, reproducible=index.reproducible) as (container, stream):
-            frames = decode_packets(container.demux(stream), stream.decode, found.complain)
+            frames = decode_packets(read_packets(container, stream), stream.decode, found.complain)
             yield from islice(self._without_gaps(frames, 0, found), first, None)
 
     def _frames_after_seek(self, place: int, first: int, found: _Found) -> Iterator[VideoFrame]:
@@ -211,7 +211,7 @@ def _packets_from(
     for target in (key, before):
         with suppress(FFmpegError):
             container.seek(target, stream=stream)
-        packets = container.demux(stream)
+        packets = read_packets(container, stream)
         for packet in packets:
             if packet.pts == key and packet.is_keyframe:
                 if crc32(bytes(packet)) != checksum:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -129,3 +130,14 @@ def promised_end(container: InputContainer, stream: VideoStream) -> tuple[Fracti
         return max(Fraction(container.duration or 0, 1_000_000), Fraction(0)), False
     hours, minutes, seconds = match.groups()
     return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds), True
+
+
+def read_packets(container: InputContainer, stream: VideoStream | None = None) -> Iterator[Packet]:
+    """Yield the packets of one stream, or of all, and at the end an empty one for each.
+
+    Raises:
+        FFmpegError: the file cannot be read further.
+    """
+    # PyAV stumbles at the very end of a transport stream in which a further stream has turned up.
+    with suppress(IndexError):
+        yield from container.demux() if stream is None else container.demux(stream)

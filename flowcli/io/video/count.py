@@ -13,7 +13,7 @@ import av.logging
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 
-from flowcli.io.video.container import open_video
+from flowcli.io.video.container import open_video, read_packets
 from flowcli.io.video.decode import Decode, decode_packets
 
 # What decoders report as errors of files that play well: features they lack, and slips of encoders.
@@ -129,7 +129,7 @@ def count_frames(path: Path, is_enough: Callable[[int, int | None], bool] = lamb
     complete = True
     with open_video(path, reproducible=True) as (container, stream), _listen() as messages:
         counter = _Counter(stream.decode, messages)
-        for frame in decode_packets(container.demux(stream), counter.decode, counter.complain):
+        for frame in decode_packets(read_packets(container, stream), counter.decode, counter.complain):
             counter.see(frame)
             if is_enough(len(counter.intra), frame.pts):
                 complete = False

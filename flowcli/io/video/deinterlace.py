@@ -46,11 +46,11 @@ def deinterlace(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
 
 def _make_graph(frame: VideoFrame) -> Graph:
     graph = Graph()
+    # In one thread: it is quick, and the network has work for the others.
+    graph.threads = 1
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1)
     )
-    # In one thread: the same bytes on every machine, and the network has work for the others.
-    graph.threads = 1
     filter = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
     sink = graph.add("buffersink")
     source.link_to(filter)

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from flowcli.io.frames import Moment
 from flowcli.io.video.bitstream import HeaderWatch, find_look
-from flowcli.io.video.container import INTERLACED, TRANSPORT_STREAM, promised_end
+from flowcli.io.video.container import INTERLACED, TRANSPORT_STREAM, promised_end, read_packets
 from flowcli.io.video.decode import INCOMPLETE
 
 # Frames are stored in the order of decoding; none is shown more than this many places earlier than it is stored.
@@ -76,7 +76,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
     incomplete = doubtful = False
     unstamped = 0
     try:
-        for packet in container.demux():
+        for packet in read_packets(container):
             if packet.size == 0:
                 continue
             last_end = max(last_end, _end_of(packet))
