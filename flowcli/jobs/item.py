@@ -48,6 +48,7 @@ class BatchSettings:
         selection: the frames of each sequence.
         fps: of folders of frames; None for the default.
         resize: the size at which flow is estimated.
+        same_length: as many pairs as frames: the last flow of a sequence once more.
         look: how pictures look.
     """
 
@@ -60,10 +61,14 @@ class BatchSettings:
     fps: Fraction | None = None
     resize: Resize = field(default_factory=Resize)
     look: Appearance = field(default_factory=Appearance)
+    same_length: bool = False
 
     def describe(self) -> dict[str, object]:
         """Return all of it as plain JSON values."""
         plain = asdict(self)
+        if not self.same_length:
+            # As journals from before there was a choice have it.
+            del plain["same_length"]
         for key in ("start", "end"):
             moment = plain["selection"][key]
             if moment is not None:
@@ -135,10 +140,11 @@ class ItemJob:
 
 @dataclass(frozen=True)
 class Started:
-    """The item was opened: its number of pairs, and the scale of its pictures."""
+    """The item was opened: its number of pairs, the scale of its pictures, and what the user should know of it."""
 
     pairs: int
     scale: float | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,13 +186,15 @@ def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, 
 
 def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
     settings = job.settings
-    source = open_source(job.item.inputs, selection=settings.selection, fps=settings.fps)
+    source = open_source(
+        job.item.inputs, selection=settings.selection, fps=settings.fps, same_length=settings.same_length
+    )
     assert source.count is not None
     settings.resize.target(source.size)
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and settings.picture_suffix is not None:
         scale = choose_sequence_scale(source)
-    yield Started(source.count, scale.fixed)
+    yield Started(source.count, scale.fixed, source.notes)
     _make_folders(job)
     comment = describe(str(estimator.settings.get("model")), settings.look, scale)
     part, pairs = job.first_part, min(source.count, job.first_part * PART)
@@ -207,6 +215,8 @@ def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None,
                 part += 1
             if len(names) < PART:
                 break
+        # What is wrong with an input is told after its last frame.
+        next(stream.take(1), None)
     if pairs == 0 and stream.fault is not None:
         raise stream.fault
     yield Ended(pairs, _join(job, source, part, comment), None if stream.fault is None else str(stream.fault))

@@ -78,7 +78,7 @@ class VideoReader:
         length = self._index.length
         stop = length if stop is None else min(stop, length)
         found = _Found()
-        number = first
+        number = first - 1
         for number, frame in enumerate(self._whole_frames_from(first, found), first):
             if number >= stop:
                 break
@@ -97,7 +97,8 @@ class VideoReader:
             known = sorted({*damage.damaged, *found.damaged, *found.absent})
             damage = replace(damage, damaged=known, reason=damage.reason or found.reason)
         if reached < self._last and damage.end is None:
-            damage = replace(damage, end=f"{self._last - reached} more frames cannot be decoded")
+            more = self._last - reached
+            damage = replace(damage, end=f"{more} more frame{'s' if more > 1 else ''} cannot be decoded")
         fault = damage.describe(self._first, self._last, index.length)
         if fault is not None:
             raise FormatError(f"{self._path}: {fault}")

@@ -36,21 +36,24 @@ class Damage:
         missing = [place for place in self.missing if first < place < stop or place == stop == length]
         parts: list[str] = []
         if damaged:
-            parts.append(f"frame{'s' if len(damaged) > 1 else ''} {name_ranges(damaged)} show damage")
+            parts.append(f"{_frames(damaged)} {'is' if len(damaged) == 1 else 'are'} damaged")
         if missing:
-            places = name_ranges(sorted(set(missing)))
             lost = "1 frame is" if len(missing) == 1 else f"{len(missing)} frames are"
-            parts.append(f"{lost} lost before frame{'s' if len(set(missing)) > 1 else ''} {places}")
+            parts.append(f"{lost} lost before {_frames(sorted(set(missing)))}")
         if parts:
             because = f" (FFmpeg says: {self.reason})" if self.reason else ""
-            parts = [f"damaged{because}: {', '.join(parts)}; do not trust the pairs with them"]
+            parts = [f"{' and '.join(parts)}{because}; do not trust the flow there"]
         if self.end is not None and stop == length:
             parts.append(f"damaged or cut short after frame {length - 1} ({self.end}); the frames before were used")
         return "; ".join(parts) or None
 
 
+def _frames(numbers: Sequence[int]) -> str:
+    return f"frame{'s' if len(numbers) > 1 else ''} {name_ranges(numbers)}"
+
+
 def name_ranges(numbers: Sequence[int]) -> str:
-    """Return ascending numbers as text: `3-5, 9`; the last ones of many are only counted."""
+    """Return ascending numbers as text: `3-5, 9`; of many only the first places are named."""
     ranges: list[tuple[int, int]] = []
     for number in numbers:
         if ranges and ranges[-1][1] == number - 1:
