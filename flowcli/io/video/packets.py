@@ -74,7 +74,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
     durations: set[int] = set()
     last_end, fault, complete = Fraction(0), None, True
     incomplete = doubtful = False
-    unstamped = 0
+    begins_late, unstamped = False, 0
     try:
         for packet in read_packets(container):
             if packet.size == 0:
@@ -95,6 +95,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
             if len(durations) < 2:
                 durations.add(packet.duration or 0)
             stamps.append(packet.pts or 0)
+            begins_late = begins_late or (len(stamps) == 1 and not (packet.is_keyframe and follows))
             if packet.is_keyframe and follows:
                 keys[stamps[-1]] = crc32(data)
             if end is not None and is_past(end, len(stamps), stamps, stream.time_base or Fraction(1)):
@@ -120,6 +121,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
         # It has no times of showing, and FFmpeg puts those of decoding in their place.
         unstamped = 1
     if unstamped:
+        doubtful = doubtful or begins_late
         ordered = array("q")
         keys.clear()
     keyframes = array("q", sorted(keys))
