@@ -8,9 +8,9 @@ import pytest
 from flowcli.io.sources import expect_pairs
 from flowcli.io.video import index
 from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import PART, BatchSettings
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
+from flowcli.jobs.settings import PART, BatchSettings
 from flowcli.output.writer import Appearance
 
 SETTINGS = BatchSettings(".flo", ".flo", ".mp4", look=Appearance(scale=5.0))

@@ -12,9 +12,9 @@ from flowcli.io.flow import read_flow
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sources import FramePair, expect_pairs
 from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import PART, BatchSettings
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
+from flowcli.jobs.settings import PART, BatchSettings
 from flowcli.jobs.shots import Shots
 from flowcli.jobs.stream import estimate_pairs
 from flowcli.output.writer import Appearance
