@@ -134,6 +134,14 @@ End = Annotated[
 Stride = Annotated[
     int, typer.Option("--stride", min=1, metavar="N", rich_help_panel=FRAMES, help="Take every N-th frame.")
 ]
+SameLength = Annotated[
+    bool,
+    typer.Option(
+        "--same-length",
+        rich_help_panel=FRAMES,
+        help="As many results as frames: repeat the last flow. N frames have N-1 flows between them.",
+    ),
+]
 Size = Annotated[
     str | None,
     typer.Option("--size", metavar="WxH", rich_help_panel=FRAMES, help="Size of raw frames on stdin, in pixels."),

@@ -30,6 +30,7 @@ class BatchSettings:
         fps: of folders of frames; None for the default.
         resize: the size at which flow is estimated.
         look: how pictures look.
+        same_length: as many pairs as frames: the last flow of a sequence once more.
     """
 
     flow_suffix: str | None
@@ -41,6 +42,7 @@ class BatchSettings:
     fps: Fraction | None = None
     resize: Resize = field(default_factory=Resize)
     look: Appearance = field(default_factory=Appearance)
+    same_length: bool = False
 
     def describe(self, output: Output) -> dict[str, object]:
         """Return what the content of an output depends on, besides input and estimator, as plain JSON values."""
@@ -78,4 +80,7 @@ class BatchSettings:
 def choose_settings(output: Output, settings: dict[str, object]) -> dict[str, object]:
     """Return those of the settings of a batch that the content of `output` depends on."""
     keys = ["selection", "fps", "resize", "part", *(["look"] if output.is_drawn else [])]
+    if settings.get("same_length"):
+        # Only then, so that journals from before there was a choice still fit.
+        keys.append("same_length")
     return {key: settings[key] for key in keys}

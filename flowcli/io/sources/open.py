@@ -26,6 +26,7 @@ def open_source(
     size: tuple[int, int] | None = None,
     fps: Fraction | None = None,
     stdin: BinaryIO | None = None,
+    same_length: bool = False,
 ) -> FrameSource:
     """Open what the user named: two images, more images, a folder, a glob, a video, or `-` for raw frames.
 
@@ -35,6 +36,7 @@ def open_source(
         size: (height, width) of raw frames, needed with `-` and only there.
         fps: frame rate of images and raw frames, default 25; a video knows its own.
         stdin: where raw frames come from.
+        same_length: end a sequence with its last pair once more, so that there are as many pairs as frames.
 
     Raises:
         UsageError: `size` or `fps` for what has its own, or raw frames without a size.
@@ -45,7 +47,7 @@ def open_source(
     if list(inputs) == ["-"]:
         if size is None or stdin is None:
             raise UsageError("raw frames on stdin have no header; say their size with --size WIDTHxHEIGHT")
-        return FrameSource(RawReader(stdin, size, fps or DEFAULT_FPS), selection, ())
+        return FrameSource(RawReader(stdin, size, fps or DEFAULT_FPS), selection, (), same_length=same_length)
     if size is not None:
         raise UsageError("--size is for raw frames on stdin (INPUT -); images and videos know their own size")
     paths = [path for text in inputs for path in _expand(text)]
@@ -54,11 +56,11 @@ def open_source(
 
         if fps is not None:
             raise UsageError(f"{paths[0]}: a video knows its frame rate; --fps is for images and raw frames")
-        return FrameSource(VideoReader(paths[0], selection.end), selection, paths)
-    return _open_images(inputs, paths, selection, fps or DEFAULT_FPS)
+        return FrameSource(VideoReader(paths[0], selection), selection, paths, same_length=same_length)
+    return _open_images(inputs, paths, selection, fps or DEFAULT_FPS, same_length)
 
 
-def expect_pairs(inputs: Sequence[str], selection: Selection, fps: Fraction | None) -> int:
+def expect_pairs(inputs: Sequence[str], selection: Selection, fps: Fraction | None, same_length: bool = False) -> int:
     """Return about how many pairs `open_source` will find in two images, a folder or a video, from names and headers.
 
     0 where even that cannot be told; opening the source will say why.
@@ -76,7 +78,8 @@ def expect_pairs(inputs: Sequence[str], selection: Selection, fps: Fraction | No
     except (FlowcliError, OSError):
         return 0
     first, stop = selection.indices(length, rate)
-    return max(0, len(range(first, stop or 0, selection.stride)) - 1)
+    frames = len(range(first, stop or 0, selection.stride))
+    return frames - 1 + same_length if frames > 1 else 0
 
 
 def _expand(text: str) -> list[Path]:
@@ -88,7 +91,9 @@ def _expand(text: str) -> list[Path]:
     raise InputError(f"{text}: no such file or folder")
 
 
-def _open_images(inputs: Sequence[str], paths: list[Path], selection: Selection, fps: Fraction) -> FrameSource:
+def _open_images(
+    inputs: Sequence[str], paths: list[Path], selection: Selection, fps: Fraction, same_length: bool
+) -> FrameSource:
     stem = paths[0].stem
     is_pair = len(inputs) == len(paths) == 2
     if len(paths) == 1 and paths[0].is_dir():
@@ -104,4 +109,4 @@ def _open_images(inputs: Sequence[str], paths: list[Path], selection: Selection,
             raise InputError(f"{files[0]}: expected two images, one folder, a glob or a video, got a single image")
         if len(inputs) == 1:
             stem = files[0].resolve().parent.name
-    return FrameSource(ImageReader(files, stem, fps), selection, paths, is_pair=is_pair)
+    return FrameSource(ImageReader(files, stem, fps), selection, paths, is_pair=is_pair, same_length=same_length)
