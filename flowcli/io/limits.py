@@ -17,6 +17,10 @@ MAX_PIXELS = 2**26
 # The largest encoding of MAX_PIXELS that we read: float64 .npy, 16 bytes per pixel, with room for a header.
 MAX_FILE_BYTES = 16 * MAX_PIXELS + 2**20
 
+# What reading one file may hold beside its bytes, its samples as stored and the frame or flow made from them: 256 MiB,
+# less what Python, NumPy, OpenCV and FFmpeg's libraries take by being loaded.
+SPARE_BYTES = 2**27
+
 
 def check_size(name: str, height: int, width: int) -> None:
     """Raise FormatError unless an image of `height` x `width` pixels is neither empty nor beyond MAX_PIXELS.
@@ -32,6 +36,21 @@ def check_size(name: str, height: int, width: int) -> None:
         raise FormatError(
             f"{name}: expected at most {MAX_PIXELS} pixels (8192x8192), its header says {width}x{height}; "
             "cut or shrink it first"
+        )
+
+
+def check_decoding(name: str, needed: int, kept: int) -> None:
+    """Raise FormatError if a decoder would hold much more than what comes out of it.
+
+    Args:
+        name: the file, for the message.
+        needed: bytes that the decoder will hold at once, as the header says.
+        kept: bytes of the samples and the frame, or of the flow, that come out of it.
+    """
+    if needed > kept + SPARE_BYTES:
+        raise FormatError(
+            f"{name}: expected a file that can be decoded in {(kept + SPARE_BYTES) >> 20} MiB, by its header it takes "
+            f"{needed >> 20}; save it in another format, with fewer channels or in smaller parts"
         )
 
 
