@@ -6,8 +6,10 @@ the bytes that are really there, so that a damaged or hostile file costs one lin
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
+from typing import cast
 
 from flowcli.errors import FormatError, InputError
 
@@ -52,6 +54,19 @@ def check_decoding(name: str, needed: int, kept: int) -> None:
             f"{name}: expected a file that can be decoded in {(kept + SPARE_BYTES) >> 20} MiB, by its header it takes "
             f"{needed >> 20}; save it in another format, with fewer channels or in smaller parts"
         )
+
+
+def map_bytes(path: str | Path) -> bytes:
+    """Return the content of a file of any size without reading it: bytes come into memory as they are asked for.
+
+    Raises:
+        InputError: the file is missing, a folder or unreadable.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return cast("bytes", mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
 
 
 def read_bytes(path: str | Path) -> bytes:

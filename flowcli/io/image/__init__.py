@@ -17,8 +17,8 @@ import cv2
 from flowcli.errors import InputError
 from flowcli.flow import Frame, check_frame
 from flowcli.io.atomic import write_bytes
-from flowcli.io.image.kinds import IMAGE_KINDS, IMAGE_SUFFIXES, decode_stored, read_header
-from flowcli.io.image.range import RangeChoice, ValueRange, full_range, measure_range, parse_range, to_frame
+from flowcli.io.image.kinds import IMAGE_KINDS, IMAGE_SUFFIXES, decode_pages, decode_stored, read_header
+from flowcli.io.image.range import RangeChoice, ValueRange, choose_range, describe_range, parse_range, to_frame
 from flowcli.io.image.stored import StoredImage
 from flowcli.io.limits import read_bytes
 
@@ -32,6 +32,8 @@ __all__ = [
     "check_picture_suffix",
     "choose_range",
     "decode_image",
+    "decode_pages",
+    "describe_range",
     "encode_image",
     "parse_range",
     "read_header",
@@ -81,7 +83,7 @@ def read_images(paths: Sequence[str | Path], choice: RangeChoice = "auto") -> li
     """
     images = [read_stored(path) for path in paths]
     chosen = choose_range(images, choice)
-    return [to_frame(image, range_of(image, chosen)) for image in images]
+    return [to_frame(image, chosen) for image in images]
 
 
 def read_stored(path: str | Path) -> StoredImage:
@@ -92,28 +94,7 @@ def read_stored(path: str | Path) -> StoredImage:
 def decode_image(data: bytes, name: str) -> Frame:
     """Decode the bytes of an image file; `name` is the file for messages. Raises FormatError as `read_image`."""
     image = decode_stored(data, name)
-    if image.is_deep and image.full is None:
-        return to_frame(image, measure_range([image]))
-    return to_frame(image, range_of(image, "full"))
-
-
-def choose_range(images: Sequence[StoredImage], choice: RangeChoice) -> ValueRange | str:
-    """Return the range for images that belong together: one in values, or "full".
-
-    Files of 8 bits among deeper ones can only be compared by what each format calls black and white.
-    """
-    if choice != "auto" or not any(image.is_deep for image in images):
-        return "full" if choice == "auto" else choice
-    if all(image.is_deep for image in images):
-        return measure_range(images)
-    return "full"
-
-
-def range_of(image: StoredImage, chosen: ValueRange | str) -> ValueRange | None:
-    """Return what `to_frame` needs for this image where `chosen` is the range of its sequence."""
-    if isinstance(chosen, ValueRange):
-        return chosen
-    return full_range(image) if image.is_deep else None
+    return to_frame(image, choose_range([image], "auto") if image.full is None else "full")
 
 
 def check_picture_suffix(path: str | Path) -> None:

@@ -99,7 +99,7 @@ def read_jpeg_header(data: bytes, name: str) -> ImageHeader:
 
 
 def tidy_jpeg(data: bytes) -> bytes:
-    """Return a JPEG that `read_jpeg_header` has read without stray bytes before its pixels: libjpeg prints each of them."""
+    """Return a JPEG that `read_jpeg_header` has read, without stray bytes before its pixels: libjpeg prints them."""
     parts, position, kept = [data[:2]], 2, 2
     while True:
         found = _JPEG_MARKER.search(data, position)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from flowcli.errors import FormatError
@@ -12,9 +12,10 @@ from flowcli.io.image import film, headers
 from flowcli.io.image.headers import ImageHeader
 from flowcli.io.image.opencv import decode_with_opencv
 from flowcli.io.image.plain import decode_bmp, decode_pnm
-from flowcli.io.image.plugins import decode_with_pillow
+from flowcli.io.image.plugins import decode_animation, decode_with_pillow
 from flowcli.io.image.stored import StoredImage
-from flowcli.io.image.tiff import decode_tiff, read_tiff_header
+from flowcli.io.image.tiff import decode_tiff, decode_tiff_page, read_tiff_header
+from flowcli.io.image.tiff_header import read_tiff_pages
 from flowcli.io.limits import check_size
 from flowcli.io.png import SIGNATURE
 
@@ -125,3 +126,23 @@ def decode_stored(data: bytes, name: str) -> StoredImage:
         raise headers.cut_short(name, kind.name, data) from None
     image = image.turned(header.orientation)
     return image if header.pages == 1 else StoredImage(image.planes, image.full, image.frame, header.pages)
+
+
+def decode_pages(data: bytes, name: str, numbers: Iterable[int]) -> Iterator[StoredImage]:
+    """Yield the images with these ascending numbers of a file that holds several, in their own depth and upright.
+
+    Args:
+        data: a TIFF of several pages, or an animated WebP or PNG.
+        name: the file, for messages.
+        numbers: below the header's `pages`.
+
+    Raises:
+        FormatError: at the image that cannot be decoded.
+    """
+    kind, header = read_header(data, name)
+    if kind.name == "TIFF":
+        pages = read_tiff_pages(data, name)
+        yield from (decode_tiff_page(pages[number], name) for number in numbers)
+    else:
+        for image in decode_animation(data, header, name, iter(numbers)):
+            yield image.turned(header.orientation)

@@ -9,7 +9,7 @@ many values, no pattern of uneven steps appears, and a pair that is 8 bits by an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -48,7 +48,9 @@ class ValueRange:
         return f"{self.low:.9g}:{self.high:.9g}"
 
 
+# What the user asks for, and what is decided for a sequence.
 RangeChoice: TypeAlias = ValueRange | Literal["auto", "full"]
+ChosenRange: TypeAlias = ValueRange | Literal["full"]
 
 
 def parse_range(text: str) -> RangeChoice:
@@ -65,11 +67,18 @@ def parse_range(text: str) -> RangeChoice:
     raise ValueError(f"expected auto, full or LOW:HIGH in the files' own values, such as 0:4095, got {text!r}")
 
 
-def measure_range(images: Iterable[StoredImage]) -> ValueRange:
-    """Return the range that the values of a sequence take, from some of its images; see the module."""
+def choose_range(images: Iterable[StoredImage], choice: RangeChoice) -> ChosenRange:
+    """Return the range for images that belong together; those after the first are looked at only if it is deep.
+
+    Files of 8 bits among deeper ones can only be compared by what each format calls black and white.
+    """
+    if choice != "auto":
+        return choice
     parts: list[NDArray[np.float64]] = []
     integers = True
     for image in images:
+        if not image.is_deep:
+            return "full"
         for plane in image.planes:
             integers = integers and plane.dtype.kind in "iu"
             parts.append(_sample(plane))
@@ -83,25 +92,22 @@ def measure_range(images: Iterable[StoredImage]) -> ValueRange:
     return _widen_integers(math.floor(low), math.ceil(high)) if integers else _widen_floats(low, high)
 
 
-def full_range(image: StoredImage) -> ValueRange:
-    """Return black and white by the file's format; 0 to 1 for floats."""
-    return ValueRange(*(image.full or (0.0, 1.0)))
-
-
-def to_frame(image: StoredImage, values: ValueRange | None) -> Frame:
+def to_frame(image: StoredImage, chosen: ChosenRange) -> Frame:
     """Return the image as uint8 `(H, W, 3)` RGB.
 
     Args:
         image: of any depth.
-        values: what becomes black to white, clipped beyond; None for an image of 8 bits as it is.
+        chosen: what becomes black to white, clipped beyond; "full" leaves 8 bits as they are, and takes what the
+            format calls black and white for more, 0 to 1 for floats.
     """
-    if values is None:
-        assert image.frame is not None
-        return image.frame
+    if chosen == "full":
+        if image.frame is not None:
+            return image.frame
+        chosen = ValueRange(*(image.full or (0.0, 1.0)))
     frame = np.empty((*image.size, 3), np.uint8)
     for channel in range(3):
         if channel < len(image.planes):
-            _map_plane(image.planes[channel], values, frame[..., channel])
+            _map_plane(image.planes[channel], chosen, frame[..., channel])
         else:
             frame[..., channel] = frame[..., 0]
     return frame
@@ -162,11 +168,10 @@ def _widen_floats(low: float, high: float) -> ValueRange:
     return ValueRange(middle - width / 2, middle + width / 2)
 
 
-def describe_range(values: ValueRange, images: Sequence[StoredImage]) -> str:
-    """Return the words for the user about a range that was chosen for a sequence."""
-    kind = images[0].planes[0].dtype
+def describe_range(values: ValueRange, image: StoredImage) -> str:
+    """Return the words for the user about a range that was chosen for a sequence, of which this is one image."""
+    kind, full = image.planes[0].dtype, image.full
     depth = f"{kind.itemsize * 8}-bit {'floats' if kind.kind == 'f' else 'samples'}"
-    full = images[0].full
     if full is not None and kind.kind == "u":
-        depth = f"{round(math.log2(full[1] + 1))}-bit samples"
-    return f"{depth}; the values {values} become black to white in all frames; --range LOW:HIGH or full chooses others"
+        depth = f"{math.ceil(math.log2(full[1] + 1))}-bit samples"
+    return f"{depth}: the values {values} become black to white in every frame; --range LOW:HIGH or full sets others"

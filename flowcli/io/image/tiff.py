@@ -83,6 +83,8 @@ def _decode_as_8_bits(page: TiffPage, orientation: int, name: str) -> StoredImag
 def _read_planes(page: TiffPage, layout: Layout, compression: int, name: str) -> tuple[Plane, ...]:
     simple = layout.whole_bytes and layout.dtype.itemsize <= 4 and page.value(tags.PREDICTOR, 1) != _FLOATING
     simple = simple and page.value(tags.FILL_ORDER, 1) == 1 and compression in _TIFFFILE_COMPRESSIONS
+    # A file so large that it is mapped, not read, must not be copied into memory for a library.
+    simple = simple and isinstance(page.data, bytes)
     if compression in SEGMENT_COMPRESSIONS and not simple:
         return read_segments(page, layout, name)
     layout.check(name, 2)
