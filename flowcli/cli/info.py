@@ -58,8 +58,8 @@ def _describe_installation() -> dict[str, object]:
     import platform
 
     from flowcli import __version__
-    from flowcli.estimator.inventory import list_devices
     from flowcli.io.flow import FORMATS
+    from flowcli.runtime.inventory import list_devices
 
     return {
         "flowcli": __version__,

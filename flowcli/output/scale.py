@@ -73,8 +73,8 @@ def choose_sequence_scale(source: FrameSource) -> SequenceScale:
 
 def measure_scale(source: FrameSource) -> float:
     """Return the scale in pixels that fits a rereadable source, from PAIRS of its pairs."""
-    from flowcli.estimator.classical import DisFlow
-    from flowcli.estimator.consistency import find_occlusion
+    from flowcli.coarse_to_fine.consistency import find_occlusion
+    from flowcli.methods.classical import DisFlow
     from flowcli.viz import choose_scale
     from flowcli.viz.scale import SMALLEST_SCALE, round_up
 

@@ -118,7 +118,7 @@ def _backward(result: PairFlow) -> FlowField:
 
 def draw_occlusion(result: PairFlow) -> Frame:
     """Return uint8 `(H, W, 3)`: white where frame 1 shows what frame 2 hides, black elsewhere."""
-    from flowcli.estimator.consistency import find_occlusion
+    from flowcli.coarse_to_fine.consistency import find_occlusion
 
     mask = find_occlusion(result.forward, _backward(result))
     return np.repeat(np.where(mask, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
