@@ -18,6 +18,8 @@ def batch(
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
+    range: options.Range = "auto",
+    strict: options.Strict = False,
     resize: options.ResizeTo = None,
     fps: options.Fps = None,
     style: options.StyleName = "wheel",
@@ -73,6 +75,8 @@ def batch(
         options.read_fps(fps),
         options.read_resize(resize),
         Appearance(style, scale, legend),
+        options.read_range(range),
+        strict,
     )
     if scale is not None:
         check_scale(scale)

@@ -18,6 +18,7 @@ from flowcli.errors import OutputError
 from flowcli.io.atomic import mark_temporary_files
 from flowcli.io.frames import Selection
 from flowcli.io.frames_resize import Resize
+from flowcli.io.image import RangeChoice
 from flowcli.io.sources import FrameSource, open_source
 from flowcli.io.video.join import join_videos
 from flowcli.jobs.journal import Files
@@ -49,6 +50,8 @@ class BatchSettings:
         fps: of folders of frames; None for the default.
         resize: the size at which flow is estimated.
         look: how pictures look.
+        values: which values of deep images become black and white.
+        strict: whether missing frames are an error.
     """
 
     flow_suffix: str | None
@@ -60,10 +63,16 @@ class BatchSettings:
     fps: Fraction | None = None
     resize: Resize = field(default_factory=Resize)
     look: Appearance = field(default_factory=Appearance)
+    values: RangeChoice = "auto"
+    strict: bool = False
 
     def describe(self) -> dict[str, object]:
         """Return all of it as plain JSON values."""
         plain = asdict(self)
+        # Whether an input is taken at all changes nothing of its results.
+        del plain["strict"], plain["values"]
+        if self.values != "auto":  # journals from before there was a choice have none
+            plain["values"] = str(self.values)
         for key in ("start", "end"):
             moment = plain["selection"][key]
             if moment is not None:
@@ -135,10 +144,11 @@ class ItemJob:
 
 @dataclass(frozen=True)
 class Started:
-    """The item was opened: its number of pairs, and the scale of its pictures."""
+    """The item was opened: its number of pairs, the scale of its pictures, and what the user should know of it."""
 
     pairs: int
     scale: float | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,13 +190,19 @@ def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, 
 
 def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
     settings = job.settings
-    source = open_source(job.item.inputs, selection=settings.selection, fps=settings.fps)
+    source = open_source(
+        job.item.inputs,
+        selection=settings.selection,
+        fps=settings.fps,
+        values=settings.values,
+        strict=settings.strict,
+    )
     assert source.count is not None
     settings.resize.target(source.size)
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and settings.picture_suffix is not None:
         scale = choose_sequence_scale(source)
-    yield Started(source.count, scale.fixed)
+    yield Started(source.count, scale.fixed, source.notes)
     _make_folders(job)
     comment = describe(str(estimator.settings.get("model")), settings.look, scale)
     part, pairs = job.first_part, min(source.count, job.first_part * PART)

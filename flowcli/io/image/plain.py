@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def decode_pnm(data: bytes, header: ImageHeader, name: str) -> StoredImage:
 
 
 def _read_numbers(data: bytes, position: int, count: int, name: str) -> NDArray[np.uint16]:
-    if b"#" in data[position:]:
+    if data.find(b"#", position) >= 0:
         data, position = re.sub(rb"#[^\n]*", b" ", data[position:]), 0
     samples, filled = np.empty(count, np.uint16), 0
     while filled < count and position < len(data):
@@ -56,15 +57,19 @@ def _read_numbers(data: bytes, position: int, count: int, name: str) -> NDArray[
         while end < len(data) and not data[end : end + 1].isspace():
             end += 1
         part = data[position:end]
+        position = end
+        if not part.strip():
+            continue
         try:
-            numbers = np.array(part.split(), np.bytes_).astype(np.int64) if part.strip() else np.empty(0, np.int64)
-        except ValueError:
+            with warnings.catch_warnings():  # what NumPy up to 2.2 gives where later ones raise
+                warnings.simplefilter("error", DeprecationWarning)
+                numbers = np.fromstring(part, np.int64, sep=" ")[: count - filled]
+        except (ValueError, DeprecationWarning):
             raise cut_short(name, "PNM", data) from None
-        numbers = numbers[: count - filled]
         if numbers.size and not 0 <= numbers.min() <= numbers.max() <= 65535:
             raise cut_short(name, "PNM", data)
         samples[filled : filled + numbers.size] = numbers
-        filled, position = filled + numbers.size, end
+        filled += numbers.size
     if filled < count:
         raise cut_short(name, "PNM", data)
     return samples

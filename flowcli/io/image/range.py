@@ -1,9 +1,10 @@
 """Which values of deep images become black and white: one range for both frames of a pair and all of a sequence.
 
-Frames are 8-bit: OpenCV's flow and refinement take nothing else, and the networks were trained on it. What decides is
-*which* 8 bits. A 12-bit camera fills a sixteenth of a 16-bit file, and its upper 8 bits are next to nothing. So the
-range is taken from the values that occur, and widened to a power of two: each of the 256 levels then stands for equally
-many values, no pattern of uneven steps appears, and a pair that is 8 bits by another name comes out as those 8 bits.
+Frames are 8-bit: OpenCV's flow and refinement take nothing else, the networks were trained on it, and no more is to be
+had, for the eighth bit is worth one percent of the error (`python tests/frame_bits.py`). What decides is *which* 8
+bits. A 12-bit camera fills a sixteenth of a 16-bit file, and its upper 8 bits are next to nothing. So the range is
+taken from the values that occur, and widened to a power of two: each of the 256 levels then stands for equally many
+values, no pattern of uneven steps appears, and a pair that is 8 bits by another name comes out as those 8 bits.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Footage:
         aspect: width of a pixel over its height when shown.
         times: seconds of every frame, ascending from 0; None if they come at `fps`.
         rereadable: whether frames can be read again, and from any one on.
-        notes: what the user should know of how the frames are read, one line each.
+        notes: what the user should know of how they are read, each without the name of the input in front.
     """
 
     stem: str
@@ -94,17 +94,11 @@ class FrameSource:
         is_pair: two images named one by one, not a sequence.
         paths: the files and folders that were named.
         rereadable: whether pairs can be read more than once.
-        notes: what the user should know of the input, one line each.
+        notes: what the user should know of how the frames are read, one line each.
     """
 
     def __init__(
-        self,
-        reader: FrameReader,
-        selection: Selection,
-        paths: Sequence[Path],
-        *,
-        is_pair: bool = False,
-        notes: Sequence[str] = (),
+        self, reader: FrameReader, selection: Selection, paths: Sequence[Path], *, is_pair: bool = False
     ) -> None:
         """Select frames of `reader`; raises InputError if fewer than two are left."""
         footage = reader.footage
@@ -118,7 +112,7 @@ class FrameSource:
         self.paths = tuple(paths)
         self.is_pair = is_pair
         self.rereadable = footage.rereadable
-        self.notes = (*notes, *footage.notes)
+        self.notes = tuple(f"{paths[0] if paths else footage.stem}: {note}" for note in footage.notes)
         self.count: int | None = None
         if self._stop is not None:
             frames = len(range(self._first, self._stop, self._step))

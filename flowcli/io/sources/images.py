@@ -25,7 +25,14 @@ class ImageReader:
         FormatError: one of the first two is damaged.
     """
 
-    def __init__(self, paths: Sequence[Path], stem: str, fps: Fraction, choice: RangeChoice = "auto") -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        stem: str,
+        fps: Fraction,
+        choice: RangeChoice = "auto",
+        notes: Sequence[str] = (),
+    ) -> None:
         """Read the first two, and choose the range of values for all if they have more than 8 bits."""
         self._paths = list(paths)
         opening = [read_stored(path) for path in paths[:2]]
@@ -43,7 +50,7 @@ class ImageReader:
             (height, width),
             fps,
             len(paths),
-            notes=(*_note_pages(paths, opening), *note_range(opening[0], self._range, choice)),
+            notes=(*notes, *_note_pages(paths, opening), *note_range(opening[0], self._range, choice)),
         )
         stems = [path.stem for path in paths]
         # a.png and a.jpg, or the same name in two folders: number them, because names of outputs have to be unique.
@@ -83,7 +90,5 @@ def note_range(image: StoredImage, chosen: ChosenRange, choice: RangeChoice) -> 
 def _note_pages(paths: Sequence[Path], opening: Sequence[StoredImage]) -> tuple[str, ...]:
     for path, image in zip(paths, opening, strict=False):
         if image.pages > 1:
-            return (
-                f"{path} holds {image.pages} images; of each file the first is used, a file by itself is a sequence",
-            )
+            return (f"{path.name} holds {image.pages} images, of which the first is used; by itself it is a sequence",)
     return ()

@@ -146,13 +146,13 @@ def _open_images(
             stem = files[0].resolve().parent.name
     notes: list[str] = []
     if others:
-        notes.append(f"{paths[0]}: {_list_names(others)} left out, not taken for a frame by name")
+        notes.append(f"{_list_names(others)} left out, by name no frames")
     first, stop = selection.indices(len(files), fps)
     if not is_pair and (gaps := find_gaps(files[first:stop])):
-        notes.append(f"{stem}: {_list_gaps(gaps)}")
+        notes.append(_list_gaps(gaps))
     if strict and notes:
-        raise InputError(f"{'; '.join(notes)}; --strict allows neither")
-    return FrameSource(ImageReader(files, stem, fps, values), selection, paths, is_pair=is_pair, notes=notes)
+        raise InputError(f"{paths[0]}: {'; '.join(notes)}; --strict allows neither")
+    return FrameSource(ImageReader(files, stem, fps, values, notes), selection, paths, is_pair=is_pair)
 
 
 def _list_names(paths: Sequence[Path]) -> str:
