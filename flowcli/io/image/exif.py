@@ -5,15 +5,16 @@ from __future__ import annotations
 import struct
 
 _ORIENTATION = 0x0112
-# JPEG's segment begins with this, and so do the chunks that libvips, sharp and Pillow before 9.3 wrote elsewhere.
-_PREFIX = b"Exif\0\0"
+# JPEG's segment begins with this and two bytes, mostly zero, and so do the chunks that libvips, sharp and Pillow before
+# 9.3 wrote elsewhere.
+PREFIX = b"Exif"
 _NUMBERS = {1: "B", 3: "H", 4: "I"}
 
 
 def read_orientation(block: bytes) -> int:
     """Return 1 to 8 from an EXIF block, with or without its prefix; 1 (upright) if it says nothing sensible."""
-    if block.startswith(_PREFIX):
-        block = block[len(_PREFIX) :]
+    if block.startswith(PREFIX):
+        block = block[len(PREFIX) + 2 :]
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         return 1

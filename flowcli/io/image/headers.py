@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from flowcli.errors import FormatError
-from flowcli.io.image.exif import read_orientation
+from flowcli.io.image.exif import PREFIX, read_orientation
 from flowcli.io.png import check_png, read_duration
 
 # Marker segments of a JPEG may have fill bytes, and by the practice of every decoder anything, between them. In the
@@ -91,7 +91,7 @@ def read_jpeg_header(data: bytes, name: str) -> ImageHeader:
         if marker in _JPEG_SIZE_MARKERS and size is None:
             depth, height, width, channels = struct.unpack_from(">BHHB", data, position + 2)
             size = height, width, channels, depth
-        elif marker == 0xE1 and orientation is None and data[position + 2 : position + 8] == b"Exif\0\0":
+        elif marker == 0xE1 and orientation is None and data[position + 2 : position + 6] == PREFIX:
             orientation = read_orientation(bytes(data[position + 2 : position + length]))
         elif marker == 0xDC and size is not None and size[0] == 0:  # the number of lines, known only after them
             size = (struct.unpack_from(">H", data, position + 2)[0], *size[1:])

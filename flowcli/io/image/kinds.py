@@ -61,7 +61,7 @@ def _decode_webp(data: bytes, header: ImageHeader, name: str) -> StoredImage:
 
 _ROWS = (
     ImageKind("PNG", (".png", ".apng"), re.compile(re.escape(SIGNATURE)), headers.read_png_header, _decode_png),
-    ImageKind("JPEG", (".jpg", ".jpeg", ".jpe"), re.compile(rb"\xff\xd8\xff"), headers.read_jpeg_header, _decode_jpeg),
+    ImageKind("JPEG", (".jpg", ".jpeg", ".jpe"), re.compile(rb"\xff\xd8"), headers.read_jpeg_header, _decode_jpeg),
     ImageKind("PNM", (".ppm", ".pgm", ".pnm"), re.compile(rb"P[2356][\s#]"), headers.read_pnm_header, decode_pnm),
     ImageKind("BMP", (".bmp",), re.compile(rb"BM.{4}\0{4}", re.DOTALL), headers.read_bmp_header, decode_bmp),
     ImageKind(

@@ -21,6 +21,9 @@ STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS, PLANAR = 273,
 PREDICTOR, COLORMAP, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, FORMAT = 317, 320, 322, 323, 324, 325, 339
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK = 0, 1, 2, 3, 5
 _REDUCED_OR_MASK = 0b101
+# Enough for 8192x8192 pixels in tiles of 16x16 with a plane for each of four components.
+_MOST_VALUES = 2**20
+_MOST_PAGES = 2**17
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +43,17 @@ class TiffPage:
     number: int
 
     def values(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """Return the integers of a tag; `default` where it is absent. Raises struct.error beyond the file's end."""
+        """Return the first 2^20 integers of a tag; `default` where it is absent.
+
+        Raises:
+            struct.error: they lie beyond the end of the file.
+        """
         if tag not in self.entries:
             return default
         kind, count, position = self.entries[tag]
         if kind not in _FORMATS:
             return default
-        letter = _FORMATS[kind]
+        letter, count = _FORMATS[kind], min(count, _MOST_VALUES)
         if position + count * struct.calcsize(letter) > len(self.data):
             raise struct.error("a tag lies beyond the end of the file")
         return struct.unpack_from(f"{self.order}{count}{letter}", self.data, position)
@@ -96,6 +103,8 @@ def read_tiff_pages(data: bytes, name: str) -> list[TiffPage]:
         for page in pages:
             if page.is_frame and page.size == size:
                 found.append(page)
+            if page.number == _MOST_PAGES:
+                raise FormatError(f"{name}: expected at most {_MOST_PAGES} pages, found more; split the file first")
     return found
 
 
@@ -108,6 +117,8 @@ def _walk(data: bytes) -> Iterator[TiffPage]:
     seen: set[int] = set()
     while place and place not in seen:
         seen.add(place)
+        if place >= len(data):
+            raise struct.error("a directory lies beyond the end of the file")
         (count,) = struct.unpack_from(order + number, data, place)
         start = place + struct.calcsize(order + number)
         if start + count * entry_bytes > len(data):
@@ -117,6 +128,7 @@ def _walk(data: bytes) -> Iterator[TiffPage]:
             tag, kind, values = struct.unpack_from(order + "HH" + pointer, data, entry)
             position = entry + entry_bytes - inline
             if kind in _FORMATS and values * struct.calcsize(_FORMATS[kind]) > inline:
+                # Beyond the end or not is found out by whoever asks for the values.
                 (position,) = struct.unpack_from(order + pointer, data, position)
             entries.setdefault(tag, (kind, values, position))
         yield TiffPage(data, order, entries, len(seen) - 1)

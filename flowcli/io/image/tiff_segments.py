@@ -139,8 +139,10 @@ def read_segments(page: TiffPage, layout: Layout, name: str) -> tuple[Plane, ...
         start = offsets[place.number]
         rows = layout.segment[0] if layout.tiled else place.height
         expected = rows * layout.line_bytes
-        # Old files have no counts where nothing is compressed.
+        # Old files have no counts where nothing is compressed; a tile without bytes, as GDAL leaves, is all zeros.
         count = counts[place.number] if place.number < len(counts) else expected
+        if count == 0:
+            continue
         if start + count > len(view):
             raise FormatError(f"{name}: TIFF file is cut short after {len(view)} bytes")
         stored = bytes(view[start : start + count]) if compression != NONE else view[start : start + count]
