@@ -16,6 +16,7 @@ from pathlib import Path
 
 from flowcli.errors import InputError, UsageError
 from flowcli.io.image import IMAGE_SUFFIXES
+from flowcli.io.own_results import leave_out_results
 
 # What file managers leave behind.
 _SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})
@@ -88,20 +89,27 @@ def natural_key(path: Path) -> tuple[tuple[int, str, int], ...]:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the images of a folder in natural order, hidden files left out; its sub-folders are not searched."""
+    """Return the images of a folder in natural order; its sub-folders are not searched.
+
+    Hidden files are left out, and what is called as this program's own results are, such as 001.flow.png.
+    """
     return survey_folder(folder)[0]
 
 
 def survey_folder(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the images of a folder and its other files, both in natural order; hidden files are in neither."""
-    images, others = [], []
+    """Return the images of a folder and its files that are none, both in natural order.
+
+    Hidden files are in neither, and results of this program, by their names, are no images.
+    """
+    images: list[Path] = []
+    others: list[Path] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or entry.name in _SYSTEM_FILES or entry.is_dir():
                 continue
             path = folder / entry.name
             (images if path.suffix.lower() in IMAGE_SUFFIXES else others).append(path)
-    return sorted(images, key=natural_key), sorted(others, key=natural_key)
+    return sorted(leave_out_results(images), key=natural_key), sorted(others, key=natural_key)
 
 
 def find_gaps(paths: Sequence[Path]) -> list[tuple[Path, Path, int]]:
