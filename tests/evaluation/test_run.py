@@ -68,15 +68,15 @@ def test_seconds_leave_reading_and_measuring_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads_ahead: bool, expected: list[float]
 ) -> None:
     now = 0.0
-    read_image = run.read_image
+    read_images = run.read_images
 
     def spend(seconds: float) -> None:
         nonlocal now
         now += seconds
 
-    def slow_read(path: Path) -> Frame:
-        spend(100)
-        return read_image(path)
+    def slow_read(paths: Sequence[Path]) -> list[Frame]:
+        spend(100 * len(paths))
+        return read_images(paths)
 
     class Slow(FrameValue):
         def estimate(self, pairs: Sequence[Pair]) -> list[FlowField]:
@@ -93,7 +93,7 @@ def test_seconds_leave_reading_and_measuring_out(
         LabelledPair("set", pair.name, pair.frame1, pair.frame2, slow_truth) for pair in make_pairs(tmp_path, 2, truth)
     ]
     monkeypatch.setattr(run, "perf_counter", lambda: now)
-    monkeypatch.setattr(run, "read_image", slow_read)
+    monkeypatch.setattr(run, "read_images", slow_read)
     assert [result.seconds for result in evaluate(Estimator(Slow(reads_ahead)), pairs)] == expected
 
 
