@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from flowcli.io.flow import FORMATS
+from flowcli.io.pictures import PICTURE_FORMATS
+from flowcli.io.video.formats import VIDEO_FORMATS
 from flowcli.viz.styles import STYLES
 
 if TYPE_CHECKING:
@@ -28,6 +31,10 @@ FRAMES = "Frames"
 PICTURES = "Pictures"
 MODEL = "Model"
 SPEED = "Speed and memory"
+
+FORMAT_NAMES = ", ".join(row.name for row in FORMATS.values())
+PICTURES_OF_A_PAIR = " ".join(PICTURE_FORMATS)
+JOINED_VIDEOS = ", ".join(suffix.lstrip(".") for suffix in VIDEO_FORMATS if suffix != ".gif")
 
 if TYPE_CHECKING:
     Style = str
@@ -48,7 +55,7 @@ FlowPath = Annotated[
         "--output",
         metavar="P",
         rich_help_panel=FILES,
-        help="Flow data: .flo .pfm .npz .npy .flo5 .exr, .png (KITTI 16-bit), or a folder/ with a file per pair.",
+        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), or a folder/ with a file per pair.",
     ),
 ]
 VizPath = Annotated[
@@ -58,7 +65,7 @@ VizPath = Annotated[
         "--viz",
         metavar="P",
         rich_help_panel=FILES,
-        help="Pictures: .png .jpg for a pair; .mp4 .webm .gif or a folder/ for a sequence.",
+        help=f"Pictures: {PICTURES_OF_A_PAIR} for a pair; {' '.join(VIDEO_FORMATS)} or a folder/ for a sequence.",
     ),
 ]
 OcclusionPath = Annotated[
@@ -72,7 +79,9 @@ OcclusionPath = Annotated[
 ]
 FlowFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help="Flow files in a folder. Default flo."),
+    typer.Option(
+        "--format", metavar="NAME", rich_help_panel=FILES, help=f"Flow files in a folder: {FORMAT_NAMES}. Default flo."
+    ),
 ]
 BatchInputs = Annotated[
     list[str],
@@ -86,7 +95,7 @@ BatchFolder = Annotated[
 ]
 BatchFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help="Write flow files: flo, pfm, npz, kitti ..."),
+    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help=f"Write flow files: {FORMAT_NAMES}."),
 ]
 BatchVizFormat = Annotated[
     str | None,
@@ -95,7 +104,7 @@ BatchVizFormat = Annotated[
         "--viz-format",
         metavar="NAME",
         rich_help_panel=FILES,
-        help="Write pictures: mp4 or webm per sequence; png, jpg or webp per pair. "
+        help=f"Write pictures: {JOINED_VIDEOS} per sequence; {PICTURES_OF_A_PAIR.replace('.', '')} per pair. "
         "Default: mp4 where neither this nor --format is given; a pair of a list then gets .flo and .png.",
     ),
 ]

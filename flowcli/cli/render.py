@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowcli.cli import options
+from flowcli.io.video.formats import VIDEO_FORMATS
 
 if TYPE_CHECKING:
     from flowcli.output.destination import Destination
@@ -26,7 +27,8 @@ def render(
             "--output",
             metavar="P",
             rich_help_panel=options.FILES,
-            help="A picture (.png .jpg .webp), a folder/ of pictures, or a video (.mp4 .webm .gif). "
+            help=f"A picture ({options.PICTURES_OF_A_PAIR}), a folder/ of them, or a video "
+            f"({' '.join(VIDEO_FORMATS)}). "
             "Default for one flow: NAME.flow.png here.",
         ),
     ] = None,

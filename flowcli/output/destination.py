@@ -11,9 +11,9 @@ from flowcli.errors import InputError, OutputError, UsageError
 from flowcli.io.atomic import check_writable
 from flowcli.io.flow import FORMATS, find_format
 from flowcli.io.image import PICTURE_SUFFIXES
+from flowcli.io.video.formats import VIDEO_FORMATS
 
-# Suffix -> FFmpeg's name of the encoder; `video.write` holds the settings of each.
-VIDEO_SUFFIXES = (".mp4", ".webm", ".gif")
+VIDEO_SUFFIXES = tuple(VIDEO_FORMATS)
 
 
 @dataclass(frozen=True)
