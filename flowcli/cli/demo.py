@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flowcli.cli import options
+from flowcli.cli.limits import check_seed
 
 
 def demo(
@@ -15,7 +16,9 @@ def demo(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for frames, flow and pictures.")
     ] = Path("flowcli-demo"),
     size: options.Size = "448x320",
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another scene for every number.")] = 21,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", callback=check_seed, help="Another scene for every number.")
+    ] = 21,
     model: options.Model = "compact",
     guess: options.Guess = "auto",
     polish: options.Polish = None,

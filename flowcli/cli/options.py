@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from flowcli.cli.limits import check_jobs, check_memory, check_threads
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
@@ -98,11 +100,23 @@ BatchOcclusion = Annotated[
     bool, typer.Option("--occlusion", rich_help_panel=FILES, help="Write masks of what is hidden in frame 2.")
 ]
 BatchOverwrite = Annotated[
-    bool, typer.Option("--overwrite", rich_help_panel=FILES, help="Begin anew and replace files that exist.")
+    bool,
+    typer.Option(
+        "--overwrite",
+        rich_help_panel=FILES,
+        help="Replace results of other settings, and files that are in the way; each stays until its replacement is "
+        "complete.",
+    ),
 ]
 Jobs = Annotated[
     int,
-    typer.Option("--jobs", min=1, metavar="N", rich_help_panel=SPEED, help="Inputs at a time; they share the CPU."),
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        rich_help_panel=SPEED,
+        callback=check_jobs,
+        help="Inputs at a time; they share the CPU.",
+    ),
 ]
 ShardOf = Annotated[
     str | None,
@@ -167,6 +181,10 @@ Backward = Annotated[
     bool, typer.Option("--backward", rich_help_panel=FILES, help="Estimate frame 2 -> frame 1 as well (NAME.backward).")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=FILES, help="Replace files that exist.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", rich_help_panel=FILES, help="Go on where an interrupted estimate into folders stopped."),
+]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=FILES, help="Print one JSON object instead of paths.")]
 Model = Annotated[
     str,
@@ -226,7 +244,13 @@ Kernels = Annotated[
 ]
 Memory = Annotated[
     float | None,
-    typer.Option("--memory", metavar="GIB", rich_help_panel=SPEED, help="Ceiling for the network's buffers, in GiB."),
+    typer.Option(
+        "--memory",
+        metavar="GIB",
+        rich_help_panel=SPEED,
+        callback=check_memory,
+        help="Ceiling for the network's buffers, in GiB.",
+    ),
 ]
 Batch = Annotated[
     int | None,
@@ -237,7 +261,14 @@ Overlap = Annotated[
     typer.Option("--overlap", min=0, metavar="PX", rich_help_panel=SPEED, help="Overlap of tiles, in pixels."),
 ]
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, metavar="N", rich_help_panel=SPEED, help="CPU threads of the network.")
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        rich_help_panel=SPEED,
+        callback=check_threads,
+        help="CPU threads of the network.",
+    ),
 ]
 
 
@@ -271,10 +302,10 @@ def read_fps(text: str | None) -> Fraction | None:
     from fractions import Fraction
 
     def parse(text: str) -> Fraction:
-        try:
-            rate = Fraction(text)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
+        # No exponents: 1e99999999 would be computed for minutes.
+        rate = Fraction(0)
+        if re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/0*[1-9]\d{0,8}", text.strip(), re.ASCII):
+            rate = Fraction(text.strip())
         if not 0 < rate <= 10_000:
             raise ValueError(f"expected frames per second such as 30 or 30000/1001, got {text!r}")
         return rate

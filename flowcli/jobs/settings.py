@@ -32,9 +32,9 @@ class BatchSettings:
         look: how pictures look.
     """
 
-    flow_suffix: str | None
-    pair_flow_suffix: str | None
-    picture_suffix: str | None
+    flow_suffix: str | None = None
+    pair_flow_suffix: str | None = None
+    picture_suffix: str | None = None
     backward: bool = False
     occlusion: bool = False
     selection: Selection = field(default_factory=Selection)

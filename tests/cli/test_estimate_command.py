@@ -199,7 +199,6 @@ def test_requests_that_cannot_work_are_refused_before_the_network_is_loaded(imag
         ["--fps", "0"],
         ["--fps", "1/0"],
         ["--style", "plaid"],
-        ["--threads", "0"],
     ],
 )
 def test_wrong_option_values_are_usage_errors(images, arguments):
