@@ -67,16 +67,11 @@ def main() -> None:
     # machine is shared. Read once, when the library of torch's threads is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     prepare_streams()
-    try:
-        code = _run()
-        fault = flush_stdout()
-        if fault is not None:
-            message(f"flowcli: standard output: cannot be written: {fault.strerror or fault}")
-            code = code or 1
-    except BrokenPipeError:
-        # The reader of stdout went away (`flowcli ... | head`); the exit code of a SIGPIPE death, without its noise.
-        discard_stdout()
-        code = 141
+    code = _run()
+    fault = flush_stdout()
+    if fault is not None:
+        message(f"flowcli: standard output: cannot be written: {fault.strerror or fault}")
+        code = code or 1
     sys.exit(code)
 
 
@@ -86,13 +81,11 @@ def _run() -> int | str | None:
     except SystemExit as end:
         return end.code
     except FlowcliError as error:
-        message(f"flowcli: {' '.join(str(error).splitlines())}")
+        message(f"flowcli: {error}")
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         message("flowcli: interrupted")
         return 130
-    except BrokenPipeError:
-        raise
     except OSError as error:
         # Help and version are written by Typer and by rich. All other faults of files are told in a line of their own
         # by now; one that is not is a bug.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 Item = TypeVar("Item")
+# File names may hold ends of lines, and what terminals take for commands.
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 
 def print_result(text: str) -> None:
@@ -27,9 +29,9 @@ def print_json(value: object) -> None:
 
 
 def message(text: str) -> None:
-    """Write one line to stderr; if nobody can hear it, the work goes on."""
+    """Write one line to stderr, whatever names are in it; if nobody can hear it, the work goes on."""
     with suppress(OSError):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{text.translate(_VISIBLE)}\n")
 
 
 def progress(

@@ -11,6 +11,8 @@ from contextlib import suppress
 # The bytes of a file name that are no text, as Python keeps them.
 _FIRST_ESCAPE, _LAST_ESCAPE = 0xDC80, 0xDCFF
 _HANDLER = "flowcli-names"
+# 128 + SIGPIPE, as a shell says it.
+_READER_GONE = 141
 
 
 class _Patient(io.TextIOWrapper):
@@ -64,15 +66,13 @@ def write_stdout(text: str) -> None:
     """Write to stdout at once. A full disk does not end the work: `flush_stdout` tells of it at the end.
 
     Raises:
-        BrokenPipeError: the reader has gone.
+        SystemExit: the reader has gone (`flowcli ... | head`): the exit code of a SIGPIPE death, without its noise.
     """
     if StandardOutput.fault is not None:
         return
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
         _give_up(error)
 
@@ -81,12 +81,10 @@ def flush_stdout() -> OSError | None:
     """Write what is left, and return what the system said if not everything could be written.
 
     Raises:
-        BrokenPipeError: the reader has gone.
+        SystemExit: the reader has gone.
     """
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
         _give_up(error)
     fault, StandardOutput.fault = StandardOutput.fault, None
@@ -99,8 +97,10 @@ def discard_stdout() -> None:
 
 
 def _give_up(error: OSError) -> None:
-    StandardOutput.fault = error
     discard_stdout()
+    if isinstance(error, BrokenPipeError):
+        raise SystemExit(_READER_GONE) from error
+    StandardOutput.fault = error
 
 
 def _open_nothing(mode: str) -> io.TextIOWrapper:

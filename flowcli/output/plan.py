@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from flowcli.errors import UsageError
@@ -76,10 +77,11 @@ class OutputPlan:
                     f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
                     f"name a folder instead, such as {destination.path.with_suffix('')}/"
                 )
-        files = [d.file("") for d in self.destinations]
-        for file in files:
+        # By their real places: a link to a folder is that folder.
+        files = [os.path.realpath(d.file("")) for d in self.destinations]
+        for destination, file in zip(self.destinations, files, strict=True):
             if files.count(file) > 1:
-                raise UsageError(f"{file}: named for two outputs; give each its own name")
+                raise UsageError(f"{destination.path}: named for two outputs; give each its own name")
         names = [source.name(k) for k in range(source.count or 0)]
         for destination in self.destinations:
             inputs.check(destination, (destination.file(name) for name in names))
