@@ -69,7 +69,7 @@ class SequenceProgress(AbstractContextManager["SequenceProgress"]):
             self._rows.append((output, journal, attempt))
         parts = [self._find_part(*row) for row in self._rows] if resume else [0]
         self.done = min(self._count, min(parts) * PART)
-        self._is_complete = self.done == self._count
+        self._written = self.done
         self.scale: float | None = None
         for output, journal, attempt in self._rows if self.done else ():
             self.scale = self.scale or journal.attempts(self._name, output.kind)[attempt.mark].scale
@@ -81,6 +81,7 @@ class SequenceProgress(AbstractContextManager["SequenceProgress"]):
 
     def advance(self, pairs: int) -> None:
         """Note that the first `pairs` pairs are written."""
+        self._written = pairs
         if pairs % PART and pairs < self._count:
             return
         part = (pairs - 1) // PART
@@ -88,14 +89,12 @@ class SequenceProgress(AbstractContextManager["SequenceProgress"]):
             paths = [output.destination.file(name) for name in self._names[part * PART : pairs]]
             files = measure_files(output.destination.path, paths)
             journal.part(self._name, output.kind, attempt, part, files)
-        self._is_complete = pairs == self._count
 
     def __exit__(self, *error: object) -> None:
-        """Close the journals, and remove those with which nothing could be continued, or nothing has to be."""
+        """Close the journals, and remove them if nothing was written, or nothing is left to do."""
         self._stack.close()
-        for output, journal, attempt in self._rows:
-            begun = journal.attempts(self._name, output.kind).get(attempt.mark)
-            if self._is_complete or begun is None or not begun.parts:
+        if self._written in (0, self._count):
+            for output, _, _ in self._rows:
                 path = _place_journal(output)
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
