@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from flowcli.cli import options
+from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.options import EstimatorOptions
 
 
+@with_estimator_options
 def estimate(
     inputs: options.Inputs,
     output: options.FlowPath = None,
@@ -18,23 +21,16 @@ def estimate(
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
+    same_length: options.SameLength = False,
+    range: options.Range = "auto",
+    strict: options.Strict = False,
     resize: options.ResizeTo = None,
     size: options.Size = None,
     fps: options.Fps = None,
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
-    model: options.Model = "compact",
-    guess: options.Guess = "auto",
-    polish: options.Polish = None,
-    preset: options.Preset = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    kernels: options.Kernels = "auto",
-    memory: options.Memory = None,
-    batch: options.Batch = None,
-    overlap: options.Overlap = None,
-    threads: options.Threads = None,
+    estimator_options: EstimatorOptions = EstimatorOptions(),
 ) -> None:
     """Estimate optical flow between consecutive frames.
 
@@ -68,7 +64,12 @@ def estimate(
         fps=rate,
         # Unbuffered: a thread that waits in it must not hold a lock when the program ends.
         stdin=getattr(sys.stdin.buffer, "raw", sys.stdin.buffer),
+        same_length=same_length,
+        values=options.read_range(range),
+        strict=strict,
     )
+    for note in source.notes:
+        message(note)
     plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format)
     target.target(source.size)
     if scale is not None:
@@ -83,26 +84,21 @@ def estimate(
             f"{folder}: an estimate was interrupted there; --resume goes on with it, --overwrite begins anew"
         )
     plan.check(source, read, overwrite=overwrite or resume)
-    job = InputJob(source, plan, BatchSettings(selection=selection, fps=rate, resize=target, look=look))
+    settings = BatchSettings(
+        selection=selection,
+        fps=rate,
+        resize=target,
+        look=look,
+        same_length=same_length,
+        values=options.read_range(range),
+        strict=strict,
+    )
+    job = InputJob(source, plan, settings)
     if (left_out := describe_left_out(inputs)) is not None:
         message(left_out)
 
-    from flowcli.estimator import Estimator
-
     began = time.monotonic()
-    estimator = Estimator(
-        model,
-        device=device,
-        precision=precision,
-        kernels=kernels,
-        memory=memory,
-        batch=batch,
-        overlap=overlap,
-        threads=threads,
-        guess=guess,
-        polish=polish,
-        preset=preset,
-    )
+    estimator = build_estimator(estimator_options)
     with closing(job.run(estimator, overwrite=overwrite, resume=resume)) as pairs:
         for _ in progress(pairs, total=source.count, description=source.stem):
             pass

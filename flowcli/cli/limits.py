@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowcli.errors import UsageError
+from flowcli.options import MOST_THREADS, RANGES
 
-# OpenMP ends the process where it cannot start its threads.
-MOST_THREADS = MOST_JOBS = 1024
-# In GiB.
-MOST_MEMORY = 2**20
+MOST_JOBS = 1024
 MOST_SEED = 2**63 - 1
 
 
@@ -25,6 +23,6 @@ def within(option: str, least: float, most: float, expected: str) -> Callable[[f
 
 
 check_jobs = within("--jobs", 1, MOST_JOBS, f"a number of processes from 1 to {MOST_JOBS}")
-check_memory = within("--memory", 2**-20, MOST_MEMORY, "GiB as a number greater than 0, such as 2 or 0.5")
+check_memory = within("--memory", *RANGES["memory"], "GiB as a number greater than 0, such as 2 or 0.5")
 check_seed = within("--seed", 0, MOST_SEED, f"a number from 0 to {MOST_SEED} (63 bits)")
 check_threads = within("--threads", 1, MOST_THREADS, f"a number of threads from 1 to {MOST_THREADS}")

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from flowcli.cli.limits import check_jobs, check_memory, check_threads
+from flowcli.viz.styles import STYLES
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from flowcli.io.frames import Moment, Selection
     from flowcli.io.frames_resize import Resize
+    from flowcli.io.image.range import RangeChoice
     from flowcli.jobs.shard import Shard
 
 Value = TypeVar("Value")
@@ -28,8 +30,10 @@ PICTURES = "Pictures"
 MODEL = "Model"
 SPEED = "Speed and memory"
 
-# The names of viz.STYLES, written out because importing it here would make --help slow; a test compares the two.
-Style = Literal["wheel", "hsv", "magnitude", "arrows", "overlay", "side-by-side", "warp"]
+if TYPE_CHECKING:
+    Style = str
+else:
+    Style = Literal[tuple(STYLES)]
 
 Inputs = Annotated[
     list[str],
@@ -144,6 +148,32 @@ End = Annotated[
 Stride = Annotated[
     int, typer.Option("--stride", min=1, metavar="N", rich_help_panel=FRAMES, help="Take every N-th frame.")
 ]
+SameLength = Annotated[
+    bool,
+    typer.Option(
+        "--same-length",
+        rich_help_panel=FRAMES,
+        help="As many results as frames: repeat the last flow. N frames have N-1 flows between them.",
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        rich_help_panel=FRAMES,
+        help="Frames missing by number, and files in a folder that are no frames, are an error.",
+    ),
+]
+Range = Annotated[
+    str,
+    typer.Option(
+        "--range",
+        metavar="LOW:HIGH|auto|full",
+        rich_help_panel=FRAMES,
+        help="Values of images with more than 8 bits that become black and white: auto takes those that the sequence "
+        "uses, full all that the file could hold.",
+    ),
+]
 Size = Annotated[
     str | None,
     typer.Option("--size", metavar="WxH", rich_help_panel=FRAMES, help="Size of raw frames on stdin, in pixels."),
@@ -186,61 +216,9 @@ Resume = Annotated[
     typer.Option("--resume", rich_help_panel=FILES, help="Go on where an interrupted estimate into folders stopped."),
 ]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=FILES, help="Print one JSON object instead of paths.")]
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        metavar="M",
-        rich_help_panel=MODEL,
-        help="compact (embedded), perceiver-io (as published), a checkpoint file; dis, farneback or zero to compare.",
-    ),
-]
-Guess = Annotated[
-    Literal["auto", "none", "dis"],
-    typer.Option(
-        "--guess",
-        rich_help_panel=MODEL,
-        help="First guess of the coarse-to-fine estimate (compact only): none goes without, dis starts from "
-        "OpenCV's DIS where that explains the frames better.",
-    ),
-]
-PresetName = Literal["fast", "balanced", "best"]
-"""The names of estimator.presets.PRESETS, written out because importing it here would make --help slow."""
 
-Preset = Annotated[
-    PresetName | None,
-    typer.Option(
-        "--preset",
-        rich_help_panel=MODEL,
-        show_default="balanced",
-        help="Work done per pair (compact only): error against time.",
-    ),
-]
-Polish = Annotated[
-    bool | None,
-    typer.Option(
-        "--polish/--no-polish",
-        rich_help_panel=MODEL,
-        show_default="on for compact",
-        help="Refine the network's flow level by level and at the end (compact only): OpenCV's variational refinement, "
-        "and sharper edges of motion.",
-    ),
-]
 Device = Annotated[
     str, typer.Option("--device", metavar="D", rich_help_panel=SPEED, help="auto, cpu, cuda, cuda:N or mps.")
-]
-Precision = Annotated[
-    Literal["auto", "fp32", "bf16"],
-    typer.Option("--precision", rich_help_panel=SPEED, help="Arithmetic of the network."),
-]
-KernelsName = Literal["auto", "compiled", "torch"]
-Kernels = Annotated[
-    KernelsName,
-    typer.Option(
-        "--kernels",
-        rich_help_panel=SPEED,
-        help="The network's attentions on a CPU: auto takes what `flowcli compile` made, torch does without.",
-    ),
 ]
 Memory = Annotated[
     float | None,
@@ -251,14 +229,6 @@ Memory = Annotated[
         callback=check_memory,
         help="Ceiling for the network's buffers, in GiB.",
     ),
-]
-Batch = Annotated[
-    int | None,
-    typer.Option("--batch", min=1, metavar="N", rich_help_panel=SPEED, help="Tiles per step of the network."),
-]
-Overlap = Annotated[
-    int | None,
-    typer.Option("--overlap", min=0, metavar="PX", rich_help_panel=SPEED, help="Overlap of tiles, in pixels."),
 ]
 Threads = Annotated[
     int | None,
@@ -285,6 +255,16 @@ def read_selection(start: str | None, end: str | None, stride: int) -> Selection
 def read_size(text: str | None, option: str = "--size") -> tuple[int, int] | None:
     """Return (height, width) of `WxH`; raises typer.BadParameter."""
     return _read(_parse_size, text, option)
+
+
+def read_range(text: str) -> RangeChoice:
+    """Return the range of values that `LOW:HIGH`, `auto` or `full` asks for; raises typer.BadParameter."""
+    from flowcli.io.image import parse_range
+
+    def parse(text: str) -> RangeChoice:
+        return parse_range(text)
+
+    return _read(parse, text, "--range") or "auto"
 
 
 def read_shard(text: str | None) -> Shard:

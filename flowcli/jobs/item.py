@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowcli.errors import InputError, OutputError
+from flowcli.estimator import Estimator
 from flowcli.io.atomic import mark_temporary_files
 from flowcli.io.own_results import STATE_FOLDER
 from flowcli.io.sources import FrameSource, open_source
@@ -22,7 +23,6 @@ from flowcli.jobs.attempt import FileMark, Files
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART, BatchSettings
-from flowcli.jobs.stream import FlowEstimator
 from flowcli.output.destination import Destination
 from flowcli.output.plan import Output, OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
@@ -111,11 +111,19 @@ class ItemJob:
 
 @dataclass(frozen=True)
 class Started:
-    """The item was opened: its number of pairs, the scale of its pictures, and the part that it begins with."""
+    """The item was opened.
+
+    Attributes:
+        pairs: how many it has.
+        scale: of its pictures.
+        part: the one that it begins with.
+        notes: what the user should know of how it is read.
+    """
 
     pairs: int
     scale: float | None
     part: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,7 @@ class Ended:
 Event = Started | Advanced | PartDone | Ended
 
 
-def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
+def work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
     """Do an item from its first open part on; yields what happened after it happened.
 
     Raises:
@@ -155,9 +163,16 @@ def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, 
         yield from _work_item(job, estimator)
 
 
-def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
+def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
     settings, part = job.settings, job.first_part
-    source = open_source(job.item.inputs, selection=settings.selection, fps=settings.fps)
+    source = open_source(
+        job.item.inputs,
+        selection=settings.selection,
+        fps=settings.fps,
+        values=settings.values,
+        strict=settings.strict,
+        same_length=settings.same_length,
+    )
     assert source.count is not None
     settings.resize.target(source.size)
     if source.count < job.at_least:
@@ -168,7 +183,7 @@ def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None,
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
-    yield Started(source.count, scale.fixed, part)
+    yield Started(source.count, scale.fixed, part, source.notes)
     _make_folders(job)
     model = str(estimator.settings.get("model"))
     pairs = min(source.count, part * PART)
@@ -189,6 +204,8 @@ def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None,
                 part += 1
             if len(names) < PART:
                 break
+        # What is wrong with an input is told after its last frame.
+        next(stream.take(1), None)
     if pairs == 0 and stream.fault is not None:
         raise stream.fault
     files = _join(job, source, part, model, scale)

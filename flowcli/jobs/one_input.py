@@ -6,11 +6,11 @@ from collections.abc import Generator
 from contextlib import ExitStack, closing
 
 from flowcli.errors import FlowcliError
+from flowcli.estimator import Estimator
 from flowcli.io.sources import FrameSource
 from flowcli.jobs.resume import SequenceProgress, can_resume
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import BatchSettings
-from flowcli.jobs.stream import FlowEstimator
 from flowcli.output.plan import OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
 from flowcli.output.writer import OutputWriter
@@ -32,7 +32,7 @@ class InputJob:
         self.scale = SequenceScale(settings.look.scale)
         self.fault: FlowcliError | None = None
 
-    def run(self, estimator: FlowEstimator, *, overwrite: bool, resume: bool) -> Generator[None, None, None]:
+    def run(self, estimator: Estimator, *, overwrite: bool, resume: bool) -> Generator[None, None, None]:
         """Do it; yields after every pair that is written.
 
         Args:
