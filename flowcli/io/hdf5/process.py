@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,19 +42,32 @@ class _Server:
     def hand_over(self, connection: socket.socket) -> None:
         """Give the process the socket of one file."""
         with self._lock:
-            if self._process is None or self._requests is None or self._process.poll() is not None:
-                self._requests, theirs = socket.socketpair()
-                with theirs:
-                    self._process = _start("serve", theirs)
             try:
-                socket.send_fds(self._requests, [b"f"], [connection.fileno()])
+                socket.send_fds(self._find_requests(), [b"f"], [connection.fileno()])
             except OSError as error:
                 raise EngineError(f"the process that reads HDF5 was ended ({error}); try again") from error
 
+    def _find_requests(self) -> socket.socket:
+        if self._requests is not None:
+            if self._process is not None and self._process.poll() is None:
+                return self._requests
+            self._requests.close()
+        self._requests, theirs = socket.socketpair()
+        with theirs:
+            self._process = _start("serve", theirs)
+        return self._requests
+
+    def leave(self) -> None:
+        """Close our end; the process ends when nobody has it open any more."""
+        if self._requests is not None:
+            self._requests.close()
+        if self._process is not None:
+            self._process.poll()
+
     def close(self) -> None:
         """End the process."""
-        if self._requests is not None and self._process is not None:
-            self._requests.close()
+        self.leave()
+        if self._process is not None:
             self._process.wait()
 
 
@@ -63,6 +78,7 @@ atexit.register(lambda: _server.close())
 def _forget_server() -> None:
     # After a fork the process belongs to the parent.
     global _server
+    _server.leave()
     _server = _Server()
 
 
@@ -130,15 +146,23 @@ def _fill(connection: socket.socket, buffer: memoryview) -> None:
         buffer = buffer[received:]
 
 
-def _connect() -> socket.socket:
-    """Return our end of a socket whose other end reads one file."""
+@contextmanager
+def _connect() -> Iterator[socket.socket]:
+    """Yield our end of a socket whose other end reads one file."""
     ours, theirs = socket.socketpair()
-    with theirs:
+    with ours:
         if hasattr(os, "fork"):
-            _server.hand_over(theirs)
-        else:
-            _start("answer", theirs)
-    return ours
+            with theirs:
+                _server.hand_over(theirs)
+            yield ours
+            return
+        with theirs:
+            process = _start("answer", theirs)
+        try:
+            yield ours
+        finally:
+            ours.close()
+            process.wait()
 
 
 def _start(function: str, connection: socket.socket) -> subprocess.Popen[bytes]:
