@@ -22,7 +22,7 @@ _MAX_SETTINGS = 2**20
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of `flowcli train`.
+    """Settings of `flowcli train`; InputError when one of them makes no training.
 
     Attributes:
         model: the network.
@@ -73,6 +73,9 @@ class TrainingConfig:
     photo_share: float = 0.5
     validate_every: int = 200
     save_every: int = 100
+
+    def __post_init__(self) -> None:
+        check_settings({item.name: getattr(self, item.name) for item in fields(self) if item.name != "model"})
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -141,8 +144,9 @@ def check_settings(values: Mapping[str, object], source: str = "") -> dict[str, 
             lowest, highest = _RANGES[name]
             # Not-a-number is not within any range.
             if isinstance(value, bool) or not isinstance(value, int | wanted) or not lowest <= value <= highest:
+                kind = "number" if wanted is float else "whole number"
                 raise InputError(
-                    f"{begin}expected training setting {name!r} as a {wanted.__name__} of {lowest:g} to {highest:g}, "
+                    f"{begin}expected training setting {name!r} as a {kind} from {lowest} to {highest}, "
                     f"got {_show(value)}"
                 )
             checked[name] = wanted(value)

@@ -50,6 +50,9 @@ def decode_npz(data: bytes, name: str) -> FlowField:
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[np.generic]:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # NumPy writes no other; zipfile knows two more, whose errors and whose needs of memory are theirs.
+        raise FormatError(f"{name}: expected {info.filename} stored or deflated, found method {info.compress_type}")
     if info.file_size > MAX_FILE_BYTES:
         raise FormatError(f"{name}: expected at most {MAX_FILE_BYTES} bytes in {info.filename}, found {info.file_size}")
     with archive.open(info) as stream:
