@@ -17,7 +17,7 @@ import torch
 from memory_peak import measure_peak
 from published_layouts import MINI, SMALL, haiku_parameters, random_model, refuse, write_haiku
 
-from flowcli.checkpoints import load_checkpoint
+from flowcli.checkpoints import load_checkpoint, save_checkpoint
 from flowcli.model.config import TINY, ModelConfig
 from flowcli.model.perceiver import fourier_positions
 
@@ -196,3 +196,20 @@ def test_a_shared_array_is_still_one_array(tmp_path: Path, monkeypatch: pytest.M
     write_haiku(tmp_path / "a", parameters, monkeypatch)
     tensors = load_checkpoint(tmp_path / "a", published=SMALL).tensors
     assert torch.equal(tensors["encoder.layers.0.norm.weight"], tensors["encoder.layers.0.norm.bias"])
+
+
+def test_the_largest_tile_takes_its_positions_and_little_more(tmp_path: Path) -> None:
+    """A small file whose network has a tile of a megapixel: 260 MB of positions, from the file to the estimator."""
+    config = replace(TINY, tile=(1024, 1024), position_bands=15)
+    save_checkpoint(tmp_path / "a.safetensors", config, random_model(config).state_dict(), {})
+    before = (
+        "import flowcli, numpy as np\n"
+        "from flowcli.checkpoints import load_checkpoint, build_model\n"
+        "from flowcli.model.folded import network\n"
+        "frame = np.zeros((8, 8, 3), np.uint8)\nflowcli.Estimator().flow(frame, frame)"
+    )
+    peak, outcome = measure_peak(
+        before, "flowcli.Estimator(sys.argv[1]).flow(frame, frame)", tmp_path / "a.safetensors"
+    )
+    assert outcome == "done"
+    assert peak < 1024 * 1024 * config.position_width * 4 + SPARE
