@@ -168,4 +168,5 @@ def _check_storages(tensors: dict[str, Tensor], storages: Counter[int]) -> None:
 def _reason(error: Exception) -> str:
     """Return what torch says in one line, without its advice on loading untrusted files."""
     found = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
-    return (found[1] if found else f"{error or type(error).__name__}").splitlines()[0][:200]
+    lines = (found[1] if found else str(error)).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
