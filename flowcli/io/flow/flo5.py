@@ -36,7 +36,7 @@ def decode_flo5(data: bytes, name: str) -> FlowField:
         raise FormatError(f"{name}: expected an HDF5 file (.flo5), found data starting {data[:8]!r}")
     if len(data) < 48 or _end_of_file(data) != len(data):
         raise FormatError(f"{name}: HDF5 file is cut short or has bytes after its end ({len(data)} bytes)")
-    return FlowField.with_unknown(read_dataset(data, DATASET, name))
+    return FlowField.taking(read_dataset(data, DATASET, name))
 
 
 def _end_of_file(data: bytes) -> int:
