@@ -14,9 +14,26 @@ traceback.
 
 from __future__ import annotations
 
+import unicodedata
+
+_LONGEST, _TAIL = 1000, 200
+
 
 class FlowcliError(Exception):
-    """Base of all errors with a message for the user."""
+    """Base of all errors with a message for the user: one line, whatever a file or its name puts into it."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(_as_one_line(str(message)))
+
+
+def _as_one_line(text: str) -> str:
+    # Text from files is quoted in messages: it must not move the cursor, nor be what stdout cannot encode (surrogates
+    # stand for bytes that are no UTF-8), nor fill the screen.
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - _TAIL]} ... {text[-_TAIL:]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
 
 
 class InputError(FlowcliError):

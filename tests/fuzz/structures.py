@@ -214,11 +214,11 @@ def change_json(random: Random, data: bytes) -> bytes:
         top = json.loads(data)
     except ValueError:
         return Mutator(random).mutate(data)
-    for _ in range(random.choice((1, 1, 2, 4))):
-        top = _change_value(random, top)
     try:
+        for _ in range(random.choice((1, 1, 2, 4))):
+            top = _change_value(random, top)
         text = json.dumps(top)
-    except ValueError:  # more digits than Python writes
+    except (ValueError, OverflowError):  # more digits than Python writes, or more than a float holds
         return Mutator(random).mutate(data)
     if random.random() < 0.05:
         text = random.choice(("[" * 100_000, '{"a":' * 100_000)) + text

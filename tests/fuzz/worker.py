@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -230,7 +231,7 @@ def _fault(message: str, stem: str) -> str:
     # What is wrong with a message to the user.
     if stem not in message:
         return "does not name the file"
-    if not message.isprintable():
+    if not all(c.isprintable() or unicodedata.category(c) == "Zs" for c in message):
         return "of several lines or with control characters"
     return f"of {len(message)} characters" if len(message) > _LONGEST_MESSAGE else ""
 
