@@ -29,11 +29,15 @@ class FlowcliError(Exception):
 def _as_one_line(text: str) -> str:
     # Text from files is quoted in messages: it must not move the cursor, nor be what stdout cannot encode (surrogates
     # stand for bytes that are no UTF-8), nor fill the screen.
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST - _TAIL]} ... {text[-_TAIL:]}"
+    text = _shorten(text)
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
+    visible = (c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
+    return _shorten("".join(visible))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - _TAIL - 5]} ... {text[-_TAIL:]}"
 
 
 class InputError(FlowcliError):

@@ -221,19 +221,18 @@ class Judge:
             return Verdict("foreign", f"{type(error).__name__} at {place}: {_one_line(error)}", place)
         if seed is not None and seed.readable:
             return Verdict("wrong", f"seed '{seed.name}' is refused: {_one_line(error)}", seed.name)
-        if fault := _fault(str(error), self._path.stem):
+        if fault := self._fault(str(error)):
             place = f"{fault}, {_innermost(error.__traceback__)}"
             return Verdict("foreign", f"{type(error).__name__} {place}: {_one_line(error)}", place)
         return Verdict("refused")
 
-
-def _fault(message: str, stem: str) -> str:
-    # What is wrong with a message to the user.
-    if stem not in message:
-        return "does not name the file"
-    if not all(c.isprintable() or unicodedata.category(c) == "Zs" for c in message):
-        return "of several lines or with control characters"
-    return f"of {len(message)} characters" if len(message) > _LONGEST_MESSAGE else ""
+    def _fault(self, message: str) -> str:
+        # What is wrong with a message to the user. Sources name a video by its stem, lists the files that they list.
+        if self._path.stem not in message and str(self._folder) not in message:
+            return "does not name the file"
+        if not all(c.isprintable() or unicodedata.category(c) == "Zs" for c in message):
+            return "of several lines or with control characters"
+        return "longer than ten lines" if len(message) > _LONGEST_MESSAGE else ""
 
 
 def _one_line(error: BaseException) -> str:
