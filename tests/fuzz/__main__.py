@@ -4,6 +4,7 @@
     python -m fuzz --inputs 1000000 --jobs 2 --minutes 60  as many as an hour allows
     python -m fuzz --target png --target jpeg --inputs 9000
     python -m fuzz --target png --replay FILE              one file, and how it ends
+    python -m fuzz --target png --row FILE                 the same file as a row for regressions.py
     python -m fuzz --list                                  the targets and their seeds
 
 The same seed gives the same inputs. An input may end in two ways: it is accepted, or it is refused with flowcli's own
@@ -27,6 +28,7 @@ import time
 from pathlib import Path
 
 from fuzz.campaign import BAD, Campaign, read_alone
+from fuzz.regressions import format_row
 from fuzz.report import Findings, format_table
 from fuzz.target import Target
 from fuzz.targets import TARGETS
@@ -44,6 +46,10 @@ def main() -> int:
     if options.list:
         for target in targets:
             print(f"{target.name} (*{target.suffix}): {', '.join(seed.name for seed in target.make_seeds())}")
+        return 0
+    if options.row:
+        data = options.row.read_bytes()
+        print(format_row(targets[0].name, read_alone(targets[0], data, limits).detail, data))
         return 0
     if options.replay:
         return _replay(targets, options.replay, limits)
@@ -66,10 +72,13 @@ def _parse() -> argparse.Namespace:
         "--failures", type=Path, default=Path("fuzz-failures"), metavar="DIR", help="for failing inputs"
     )
     parser.add_argument("--replay", type=Path, metavar="FILE", help="read this file with the one --target")
+    parser.add_argument(
+        "--row", type=Path, metavar="FILE", help="print this file, of the one --target, as a regression"
+    )
     parser.add_argument("--list", action="store_true", help="print the targets and their seeds")
     options = parser.parse_args()
-    if options.replay and len(options.target) != 1:
-        parser.error("--replay needs one --target")
+    if (options.replay or options.row) and len(options.target) != 1:
+        parser.error("--replay and --row need one --target")
     return options
 
 
