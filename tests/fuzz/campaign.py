@@ -156,7 +156,7 @@ class Campaign:
         task, tally = run.task, self.tallies[run.task.target.name]
         tally.accepted += run.ledger.get("accepted")
         tally.refused += run.ledger.get("refused")
-        tally.seconds += run.ledger.get("nanoseconds") / 1e9
+        tally.seconds += run.ledger.get("microseconds") / 1e6
         if run.complete:
             return None, []
         number = run.ledger.get("number")

@@ -59,7 +59,7 @@ def _cause(finding: Finding) -> tuple[str, str, str]:
 
 
 def format_table(tallies: Mapping[str, Tally]) -> str:
-    """A row per target and their sum; inputs/s are those of one processor."""
+    """A row per target and their sum; inputs/s are by the time of one processor."""
     header = ("target", "tried", "accepted", "refused", *BAD, "noisy", "inputs/s")
     rows = [_row(name, tally) for name, tally in tallies.items()]
     total = Tally(bad=dict.fromkeys(BAD, 0))

@@ -68,12 +68,14 @@ ZIP = (b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"data.pkl", b"data/0", b"ver
 
 def _read(path: Path) -> dict[str, NDArray[np.float32]]:
     checkpoint = load_checkpoint(path, published=MINI)
-    build_model(checkpoint)
-    return {name: tensor.numpy() for name, tensor in checkpoint.tensors.items()}
+    model = build_model(checkpoint)
+    return {name: tensor.numpy() for name, tensor in (*checkpoint.tensors.items(), ("positions", model.positions))}
 
 
 def _expected(dtype: torch.dtype = torch.float32) -> dict[str, NDArray[np.float32]]:
-    return {name: tensor.to(dtype).float().numpy() for name, tensor in random_model(MINI).state_dict().items()}
+    model = random_model(MINI)
+    stored = {name: tensor.to(dtype).float().numpy() for name, tensor in model.state_dict().items()}
+    return {**stored, "positions": model.positions.numpy()}
 
 
 def _write(write: Callable[[Path], object], suffix: str) -> bytes:
@@ -154,28 +156,10 @@ def _repeated_text() -> bytes:
     return b"\x80\x02" + text + b"0(" + call * 3000 + b"t."
 
 
+_HEADER, _MEMBERS = (structures.change_json_header,), (structures.change_zip_members,)
 CHECKPOINTS = [
-    Target(
-        "weights-native",
-        ".safetensors",
-        _read,
-        _native_seeds,
-        _JSON,
-        None,
-        (structures.change_json_header,),
-        largest=2**31,
-    ),
-    Target(
-        "weights-safetensors", ".safetensors", _read, _safetensors_seeds, _JSON, None, (structures.change_json_header,)
-    ),
-    Target(
-        "weights-torch",
-        ".pth",
-        _read,
-        _torch_seeds,
-        (*ZIP, *PICKLE),
-        checksums.repair_zip,
-        (structures.change_zip_members,),
-    ),
+    Target("weights-native", ".safetensors", _read, _native_seeds, _JSON, reshape=_HEADER),
+    Target("weights-safetensors", ".safetensors", _read, _safetensors_seeds, _JSON, reshape=_HEADER),
+    Target("weights-torch", ".pth", _read, _torch_seeds, (*ZIP, *PICKLE), checksums.repair_zip, _MEMBERS, share=0.4),
     Target("weights-haiku", ".pystate", _read, _haiku_seeds, PICKLE),
 ]
