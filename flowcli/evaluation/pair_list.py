@@ -20,7 +20,7 @@ def read_pair_list(path: Path) -> list[LabelledPair]:
         InputError: if the list or a file it names does not exist.
         FormatError: if it is no UTF-8 CSV with the five columns, or is empty, or names a pair of a data set twice.
     """
-    if not _is_file(path):
+    if not path.is_file():
         raise InputError(f"{path}: expected a CSV file with columns {','.join(COLUMNS)}, found no file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -32,8 +32,6 @@ def read_pair_list(path: Path) -> list[LabelledPair]:
             rows = [(reader.line_num, row) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         raise FormatError(f"{path}: expected UTF-8 CSV, got {error}") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not rows:
         raise FormatError(f"{path}: expected at least one pair below the header, got none")
     pairs: list[LabelledPair] = []
@@ -50,14 +48,7 @@ def read_pair_list(path: Path) -> list[LabelledPair]:
         taken.add((dataset, name))
         frame1, frame2, truth = (path.parent / file for file in files)
         for file in (frame1, frame2, truth):
-            if not _is_file(file):
+            if not file.is_file():
                 raise InputError(f"{path}: line {line} names {file}, found no file; paths are relative to the list")
         pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth)))
     return pairs
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name longer than any file system takes
-        return False
