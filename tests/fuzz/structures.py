@@ -1,4 +1,4 @@
-"""Changes that know a format: chunks, members, boxes, directories and values, with lengths and checksums kept right."""
+"""Changes that know a format: chunks, members, directories and values, with lengths and checksums kept right."""
 
 from __future__ import annotations
 
@@ -113,47 +113,6 @@ def _write_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, content: byte
         archive.writestr(info, content)
     except ValueError:
         return
-
-
-def change_boxes(random: Random, data: bytes) -> bytes:
-    """Drop, repeat, swap or change a box of an MP4 or QuickTime file; the sizes of the boxes around it are right."""
-    path = _boxes(data, 0, len(data))
-    if not path:
-        return Mutator(random).mutate(data)
-    start, end, parents = random.choice(path)
-    box = data[start:end]
-    action = random.randrange(6)
-    if action == 0:
-        new = b""
-    elif action == 1:
-        new = box * random.choice((2, 2, 40))
-    elif action == 2:
-        other = random.choice(path)
-        new = data[other[0] : other[1]]
-    else:
-        new = box[:8] + Mutator(random).mutate(box[8:])
-        new = struct.pack(">I", len(new)) + new[4:]
-    changed = bytearray(data[:start] + new + data[end:])
-    for parent in parents:
-        (size,) = struct.unpack_from(">I", changed, parent)
-        struct.pack_into(">I", changed, parent, max(0, size + len(new) - len(box)) & 0xFFFFFFFF)
-    return bytes(changed)
-
-
-_CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"udta", b"moof", b"traf", b"mvex"}
-
-
-def _boxes(data: bytes, start: int, end: int, parents: tuple[int, ...] = ()) -> list[tuple[int, int, tuple[int, ...]]]:
-    found = []
-    while start + 8 <= end:
-        (size,) = struct.unpack_from(">I", data, start)
-        if size < 8 or start + size > end:
-            break
-        found.append((start, start + size, parents))
-        if data[start + 4 : start + 8] in _CONTAINERS:
-            found += _boxes(data, start + 8, start + size, (*parents, start))
-        start += size
-    return found
 
 
 def change_tiff_entries(random: Random, data: bytes) -> bytes:

@@ -15,7 +15,7 @@ from PIL import Image
 from flowcli.flow import Frame
 from flowcli.io.image import read_image
 from flowcli.io.limits import MAX_PIXELS
-from fuzz import checksums, structures
+from fuzz import checksums, containers, structures
 from fuzz.target import Reshape, Seed, Target
 from fuzz.targets.flows import make_png
 
@@ -297,10 +297,10 @@ def _target(
 
 IMAGES = [
     _target("png", _png_seeds, _PNG, checksums.repair_png, structures.change_png_chunks),
-    _target("jpeg", _jpeg_seeds, _JPEG),
+    _target("jpeg", _jpeg_seeds, _JPEG, None, containers.change_jpeg_segments),
     _target("tiff", _tiff_seeds, _TIFF, None, structures.change_tiff_entries),
     _target("bmp", _bmp_seeds, (b"BM", b"BGRs", b"\x28\0\0\0", b"\x7c\0\0\0")),
-    _target("webp", _webp_seeds, _WEBP),
+    _target("webp", _webp_seeds, _WEBP, None, containers.change_riff),
     _target("pnm", _pnm_seeds, _PNM),
     _target(
         "gif", _gif_seeds, (b"GIF89a", b"GIF87a", b"\x21\xf9\x04", b"\x21\xff\x0b", b"NETSCAPE2.0", b"\x2c", b"\x3b")

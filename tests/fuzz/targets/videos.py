@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from flowcli.io.limits import MAX_PIXELS
 from flowcli.io.sources import open_source
-from fuzz import checksums, structures
+from fuzz import checksums, containers
 from fuzz.target import Reshape, Seed, Target
 from fuzz.targets.images import HEIGHT, WIDTH, make_frame
 
@@ -52,6 +52,8 @@ class Clip:
         codec: its name of the encoder.
         pixels: its name of the pixel format.
         options: of the encoder.
+        muxing: of the muxer.
+        sound: whether there is a stream of sound beside, before the pictures.
         lossless: whether the frames come back as they were.
     """
 
@@ -59,11 +61,13 @@ class Clip:
     codec: str
     pixels: str = "yuv420p"
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    muxing: Mapping[str, str] = field(default_factory=dict[str, str])
+    sound: bool = False
     lossless: bool = False
 
     def encode(self) -> bytes:
         """The file, the same each time."""
-        muxing = {"fflags": "+bitexact", **_MUXING.get(self.container, {})}
+        muxing = {"fflags": "+bitexact", **_MUXING.get(self.container, {}), **self.muxing}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "video")
             with av.open(str(path), "w", format=self.container, options=muxing) as output:
@@ -77,11 +81,18 @@ _MUXING = {"mpegts": {"muxrate": "400000"}}
 
 def _encode(output: OutputContainer, clip: Clip) -> None:
     rate = Fraction(25)
+    output.metadata.update({"title": "fünf Bilder", "comment": "made by the fuzzer"})
+    sound = output.add_stream("pcm_s16le", rate=8000, layout="mono") if clip.sound else None
     stream = output.add_stream(clip.codec, rate=rate, options={"threads": "1", **clip.options})
     assert isinstance(stream, VideoStream)
     stream.width, stream.height = _SIDES.get(clip.codec, (WIDTH, HEIGHT))
     stream.pix_fmt = clip.pixels
     stream.codec_context.flags |= Flags.bitexact.value
+    if sound is not None:
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), layout="mono")
+        tone.pts, tone.sample_rate = 0, 8000
+        output.mux(sound.encode(tone))
+        output.mux(sound.encode(None))
     larger = np.ones((stream.height // HEIGHT, stream.width // WIDTH, 1), np.uint8)
     for k, picture in enumerate(make_frames()):
         frame = av.VideoFrame.from_ndarray(np.kron(picture, larger), format="rgb24")
@@ -96,9 +107,13 @@ _SIDES = {"libx265": (64, 48)}
 
 def _seeds(clips: tuple[Clip, ...]) -> list[Seed]:
     frames = np.stack(make_frames())
-    return [
-        Seed(f"{clip.codec} in {clip.container}", clip.encode(), frames if clip.lossless else None) for clip in clips
-    ]
+    seeds = []
+    for clip in clips:
+        name = f"{clip.codec} in {clip.container}{' and sound' * clip.sound}{', fragments' * bool(clip.muxing)}"
+        seeds.append(Seed(name, clip.encode(), frames if clip.lossless else None))
+        if clip.container == "mov" and clip.lossless:
+            seeds.append(Seed(f"{name}, unknown box at the end", seeds[-1].data + b"\0\0\0\x10zzzz12345678", frames))
+    return seeds
 
 
 _FAST = {"preset": "ultrafast"}
@@ -146,22 +161,30 @@ def _target(
     )
 
 
-_BOXES = (structures.change_boxes,)
+_BOXES, _ELEMENTS, _CHUNKS = (containers.change_boxes,), (containers.change_matroska,), (containers.change_riff,)
 VIDEOS = [
-    _target(".mp4", _MP4, Clip("mp4", "libx264", options=_X264), Clip("mp4", "mpeg4"), reshape=_BOXES),
+    _target(
+        *(".mp4", _MP4, Clip("mp4", "libx264", options=_X264), Clip("mp4", "mpeg4")),
+        Clip("mp4", "libx264", options=_X264, muxing={"movflags": "frag_keyframe+empty_moov"}),
+        reshape=_BOXES,
+    ),
     _target(
         *(".mov", _MP4, Clip("mov", "mjpeg", "yuvj420p"), Clip("mov", "prores_ks", "yuv422p10le")),
-        Clip("mov", "qtrle", "rgb24", lossless=True),
+        *(Clip("mov", "qtrle", "rgb24", lossless=True), Clip("mov", "qtrle", "rgb24", sound=True, lossless=True)),
         reshape=_BOXES,
     ),
     _target(
         *(".mkv", _MKV, Clip("matroska", "libx264", options=_X264), Clip("matroska", "libx265", options=_X265)),
-        Clip("matroska", "ffv1", "bgr0", lossless=True),
+        *(Clip("matroska", "ffv1", "bgr0", lossless=True), Clip("matroska", "ffv1", "bgr0", sound=True, lossless=True)),
+        reshape=_ELEMENTS,
     ),
-    _target(".webm", _MKV, Clip("webm", "libvpx-vp9", options=_VPX), Clip("webm", "libvpx", options=_VPX)),
+    _target(
+        ".webm", _MKV, Clip("webm", "libvpx-vp9", options=_VPX), Clip("webm", "libvpx", options=_VPX), reshape=_ELEMENTS
+    ),
     _target(
         *(".avi", _AVI, Clip("avi", "mpeg4", options={"bf": "2"}), Clip("avi", "rawvideo", "bgr24", lossless=True)),
         *(Clip("avi", "msvideo1", "rgb555le"), Clip("avi", "huffyuv", "rgb24", lossless=True)),
+        reshape=_CHUNKS,
     ),
     _target(
         *(".ts", _TS, Clip("mpegts", "libx264", options=_X264), Clip("mpegts", "mpeg2video")),
