@@ -3,6 +3,7 @@
 import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -10,31 +11,53 @@ from flowcli.errors import EngineError
 from flowcli.flow import FlowField
 
 
-class PlainEstimator:
-    """Flow (mean of frame 1, mean of frame 2) everywhere."""
+def misbehave(deed):
+    """Raise, or die."""
+    if deed == "fault":
+        raise EngineError("no memory left")
+    if deed == "bug":
+        raise ZeroDivisionError("a bug")
+    if deed == "exit":
+        raise SystemExit(3)
+    if deed == "death":
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def __init__(self, misdeed=""):
+
+class PlainEstimator:
+    """Flow (mean of frame 1, mean of frame 2) everywhere, unless its options say otherwise."""
+
+    def __init__(self, options=None):
         self.settings = {"model": "plain"}
-        self._misdeed = misdeed
+        self._options, self._done = options or PlainOptions(), 0
 
     def flows(self, pairs, together=1):
+        options = self._options
         for frame1, frame2 in pairs:
-            if self._misdeed == "fault":
-                raise EngineError("no memory left")
-            if self._misdeed == "bug":
-                raise ZeroDivisionError("a bug")
-            if self._misdeed == "death":
-                os.kill(os.getpid(), signal.SIGKILL)
+            if self._done >= options.after and not (options.mark and Path(options.mark).exists()):
+                if options.mark:
+                    Path(options.mark).touch()
+                misbehave(options.misdeed)
+            self._done += 1
             yield FlowField(np.full((*frame1.shape[:2], 2), (frame1.mean() / 9, frame2.mean() / 9), np.float32))
 
 
 @dataclass(frozen=True)
 class PlainOptions:
-    """Takes the place of EstimatorOptions."""
+    """Takes the place of EstimatorOptions.
+
+    Attributes:
+        misdeed: what to do instead of the next pair.
+        after: so many pairs.
+        mark: a file that is made before it, and without which it happens again and again.
+    """
 
     misdeed: str = ""
+    after: int = 0
+    mark: str = ""
 
     def build(self, threads=None):
         if self.misdeed == "weights":
             raise EngineError("no such device")
-        return PlainEstimator(self.misdeed)
+        if self.misdeed.endswith(" at the beginning"):
+            misbehave(self.misdeed.split()[0])
+        return PlainEstimator(self)

@@ -53,9 +53,10 @@ def batch(
     from flowcli.errors import InputError
     from flowcli.io.sources import expect_pairs
     from flowcli.jobs.batch import Batch
-    from flowcli.jobs.item import BatchSettings
-    from flowcli.jobs.local import EstimatorOptions, run_here, run_in_processes
+    from flowcli.jobs.local import EstimatorOptions, run_here
     from flowcli.jobs.plan import BatchItem, plan_batch
+    from flowcli.jobs.pool import run_in_processes
+    from flowcli.jobs.settings import BatchSettings
     from flowcli.output.plan import find_batch_picture_suffix, find_suffix
     from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
@@ -76,7 +77,7 @@ def batch(
     )
     if scale is not None:
         check_scale(scale)
-    items = plan_batch(inputs, Path(output))
+    items = plan_batch(inputs, Path(output), message)
     part = options.read_shard(shard)
 
     began = time.monotonic()

@@ -47,9 +47,10 @@ def estimate(
     from flowcli.cli.console import print_json, print_result, progress
     from flowcli.io.sources import open_source
     from flowcli.jobs.sequence import PairStream, write_flows
+    from flowcli.output.inputs import InputFiles
     from flowcli.output.plan import plan_outputs
     from flowcli.output.scale import SequenceScale, choose_sequence_scale
-    from flowcli.output.writer import Appearance, OutputWriter, describe
+    from flowcli.output.writer import Appearance, OutputWriter
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
@@ -67,6 +68,10 @@ def estimate(
     target.target(source.size)
     if scale is not None:
         check_scale(scale)
+    read = InputFiles(source.paths)
+    if not source.paths:
+        read.add_stream(sys.stdin.buffer)
+    read.check(plan.files(source))
     plan.check(source, overwrite=overwrite)
 
     from flowcli.estimator import Estimator
@@ -85,8 +90,8 @@ def estimate(
         polish=polish,
         preset=preset,
     )
-    colors = choose_sequence_scale(source) if scale is None and plan.pictures is not None else SequenceScale(scale)
-    writer = OutputWriter(plan, source, look, colors, describe(model, look, colors), overwrite=overwrite)
+    colors = choose_sequence_scale(source) if scale is None and plan.has_pictures else SequenceScale(scale)
+    writer = OutputWriter(plan, source, look, colors, model, overwrite=overwrite)
     done = 0
     with (
         PairStream(source) as stream,
@@ -105,7 +110,7 @@ def estimate(
                 "pairs": done,
                 "size": {"width": width, "height": height},
                 "seconds": round(time.monotonic() - began, 3),
-                "scale": None if plan.pictures is None else colors.value,
+                "scale": colors.value if plan.has_pictures else None,
                 "settings": estimator.settings,
             }
         )

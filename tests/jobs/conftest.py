@@ -1,8 +1,17 @@
+from functools import partial
+
 import numpy as np
 import pytest
+from batch_runs import SETTINGS, Interrupt
 
 from flowcli.flow import FlowField
 from flowcli.io.image import write_image
+from flowcli.io.sources import expect_pairs
+from flowcli.jobs.attempt import place_work
+from flowcli.jobs.batch import Batch
+from flowcli.jobs.item import ItemJob, Task
+from flowcli.jobs.local import run_here
+from flowcli.jobs.plan import plan_batch
 
 
 class MeanFlow:
@@ -37,3 +46,57 @@ def make_folder(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def make_job():
+    """make_job(item, settings, folder) -> the job to make all of its outputs from the beginning."""
+
+    def make(item, settings, folder):
+        outputs = settings.arrange(folder, item.name, is_pair=item.is_pair).outputs
+        tasks = [Task(output, place_work(folder, item.name, output.kind)) for output in outputs]
+        return ItemJob(item, settings, folder, tuple(tasks))
+
+    return make
+
+
+@pytest.fixture
+def folders(make_folder, tmp_path):
+    """a with 40 frames: three parts; b with 10."""
+    make_folder("in/a", 40)
+    make_folder("in/b", 10, first=7)
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def run(folders, tmp_path, mean_flow):
+    """run(estimator, ...) -> the batch, after its end."""
+
+    def run(
+        estimator=None,
+        *,
+        inputs=None,
+        settings=SETTINGS,
+        output="out",
+        overwrite=False,
+        stop_after=None,
+        notify=lambda _: None,
+    ):
+        estimator = estimator or mean_flow()
+        items = plan_batch([str(path) for path in (inputs or [folders])], tmp_path / output)
+        batch = Batch(items, settings, tmp_path / output, estimator.settings)
+        events = batch.run(
+            partial(run_here, estimator=estimator),
+            lambda item: expect_pairs(item.inputs, settings.selection, None),
+            overwrite=overwrite,
+            notify=notify,
+        )
+        try:
+            for number, _ in enumerate(events, 1):
+                if number == stop_after:
+                    raise Interrupt
+        finally:
+            events.close()
+        return batch
+
+    return run

@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 
 from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import BatchSettings
 from flowcli.jobs.journal import Journal
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
+from flowcli.jobs.settings import BatchSettings
 from plain_estimator import PlainEstimator
 
 left = int(sys.argv[1])
