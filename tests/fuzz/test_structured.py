@@ -7,6 +7,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -89,3 +90,11 @@ def test_journals(tmp_path: Path, events: list[dict[str, object]]) -> None:
         Journal(path).close()
     except FlowcliError as error:
         assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"event":' * 100_000])
+def test_journals_nested_without_end(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text(f"{text}\n")
+    with pytest.raises(FlowcliError, match="journal is damaged"):
+        Journal(path)
