@@ -1,4 +1,7 @@
-"""Estimators for worker processes of tests: importable by name, picklable, and quick to build because without torch."""
+"""A method for worker processes of tests: found by its row of METHODS, quick to build, and as bad as its options say.
+
+Unpickling PlainOptions in a process imports this module, and that adds the row.
+"""
 
 import os
 import signal
@@ -9,6 +12,8 @@ import numpy as np
 
 from flowcli.errors import EngineError
 from flowcli.flow import FlowField
+from flowcli.methods import METHODS, Method
+from flowcli.options import EstimatorOptions
 
 
 def misbehave(deed):
@@ -23,41 +28,56 @@ def misbehave(deed):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class PlainEstimator:
+@dataclass(frozen=True)
+class PlainOptions(EstimatorOptions):
+    """Options of PlainMethod.
+
+    Attributes:
+        misdeed: what to do instead of the next pair; "tell threads" answers with the method's threads and the process's
+            as the flow.
+        after: so many pairs.
+        mark: a file that is made before it, and without which it happens again and again.
+    """
+
+    model: str = "plain"
+    misdeed: str = ""
+    after: int = 0
+    mark: str = ""
+
+
+class PlainMethod:
     """Flow (mean of frame 1, mean of frame 2) everywhere, unless its options say otherwise."""
 
     def __init__(self, options=None):
         self.settings = {"model": "plain"}
         self._options, self._done = options or PlainOptions(), 0
 
-    def flows(self, pairs, together=1):
+    def estimate(self, pairs):
+        return [self._flow(*pair) for pair in pairs]
+
+    def _flow(self, frame1, frame2):
         options = self._options
-        for frame1, frame2 in pairs:
-            if self._done >= options.after and not (options.mark and Path(options.mark).exists()):
-                if options.mark:
-                    Path(options.mark).touch()
-                misbehave(options.misdeed)
-            self._done += 1
-            yield FlowField(np.full((*frame1.shape[:2], 2), (frame1.mean() / 9, frame2.mean() / 9), np.float32))
+        if self._done >= options.after and not (options.mark and Path(options.mark).exists()):
+            if options.mark:
+                Path(options.mark).touch()
+            misbehave(options.misdeed)
+        self._done += 1
+        uv = (frame1.mean() / 9, frame2.mean() / 9)
+        if options.misdeed == "tell threads":
+            import torch
+
+            uv = (options.threads, torch.get_num_threads())
+        return FlowField(np.full((*frame1.shape[:2], 2), uv, np.float32))
 
 
-@dataclass(frozen=True)
-class PlainOptions:
-    """Takes the place of EstimatorOptions.
+def build(options, checkpoint):
+    """Build the method, or fail at it."""
+    assert checkpoint is None
+    if options.misdeed == "weights":
+        raise EngineError("no such device")
+    if options.misdeed.endswith(" at the beginning"):
+        misbehave(options.misdeed.split()[0])
+    return PlainMethod(options)
 
-    Attributes:
-        misdeed: what to do instead of the next pair.
-        after: so many pairs.
-        mark: a file that is made before it, and without which it happens again and again.
-    """
 
-    misdeed: str = ""
-    after: int = 0
-    mark: str = ""
-
-    def build(self, threads=None):
-        if self.misdeed == "weights":
-            raise EngineError("no such device")
-        if self.misdeed.endswith(" at the beginning"):
-            misbehave(self.misdeed.split()[0])
-        return PlainEstimator(self)
+METHODS["plain"] = Method("for tests", f"{__name__}:build", frozenset({"threads", "misdeed", "after", "mark"}))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from flowcli.cli import options
+from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.options import EstimatorOptions
 
 
+@with_estimator_options
 def estimate(
     inputs: options.Inputs,
     output: options.FlowPath = None,
@@ -23,17 +26,7 @@ def estimate(
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
-    model: options.Model = "compact",
-    guess: options.Guess = "auto",
-    polish: options.Polish = None,
-    preset: options.Preset = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    kernels: options.Kernels = "auto",
-    memory: options.Memory = None,
-    batch: options.Batch = None,
-    overlap: options.Overlap = None,
-    threads: options.Threads = None,
+    estimator_options: EstimatorOptions = EstimatorOptions(),
 ) -> None:
     """Estimate optical flow between consecutive frames.
 
@@ -74,24 +67,10 @@ def estimate(
     read.check(plan.files(source))
     plan.check(source, overwrite=overwrite)
 
-    from flowcli.estimator import Estimator
-
     began = time.monotonic()
-    estimator = Estimator(
-        model,
-        device=device,
-        precision=precision,
-        kernels=kernels,
-        memory=memory,
-        batch=batch,
-        overlap=overlap,
-        threads=threads,
-        guess=guess,
-        polish=polish,
-        preset=preset,
-    )
+    estimator = build_estimator(estimator_options)
     colors = choose_sequence_scale(source) if scale is None and plan.has_pictures else SequenceScale(scale)
-    writer = OutputWriter(plan, source, look, colors, model, overwrite=overwrite)
+    writer = OutputWriter(plan, source, look, colors, estimator_options.model, overwrite=overwrite)
     done = 0
     with (
         PairStream(source) as stream,

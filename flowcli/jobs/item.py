@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowcli.errors import InputError, OutputError
+from flowcli.estimator import Estimator
 from flowcli.io.atomic import mark_temporary_files
 from flowcli.io.own_results import STATE_FOLDER
 from flowcli.io.sources import FrameSource, open_source
@@ -22,7 +23,6 @@ from flowcli.jobs.attempt import FileMark, Files
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART, BatchSettings
-from flowcli.jobs.stream import FlowEstimator
 from flowcli.output.destination import Destination
 from flowcli.output.plan import Output, OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
@@ -143,7 +143,7 @@ class Ended:
 Event = Started | Advanced | PartDone | Ended
 
 
-def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
+def work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
     """Do an item from its first open part on; yields what happened after it happened.
 
     Raises:
@@ -155,7 +155,7 @@ def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, 
         yield from _work_item(job, estimator)
 
 
-def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
+def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
     settings, part = job.settings, job.first_part
     source = open_source(job.item.inputs, selection=settings.selection, fps=settings.fps)
     assert source.count is not None

@@ -14,14 +14,17 @@ import threading
 import traceback
 from collections import Counter, deque
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from flowcli.errors import EngineError, FlowcliError
+from flowcli.estimator import Estimator
 from flowcli.jobs.faults import Failed
 from flowcli.jobs.item import Ended, ItemJob, PartDone, Started
-from flowcli.jobs.local import EstimatorOptions, Report, count_cores, run_here
+from flowcli.jobs.local import Report, count_cores, run_here
+from flowcli.options import EstimatorOptions
+from flowcli.runtime.process import configure_process
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -158,11 +161,10 @@ def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number:
 def _serve(connection: Connection, options: EstimatorOptions, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import cv2
-
-    cv2.setNumThreads(threads)
     try:
-        estimator = options.build(threads)
+        threads = options.threads or threads
+        configure_process(threads)
+        estimator = Estimator(replace(options, threads=threads))
         connection.send(_READY)
         while True:
             for report in run_here([connection.recv()], estimator):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from batch_runs import SETTINGS, Interrupt
 
+from flowcli.estimator import Estimator
 from flowcli.flow import FlowField
 from flowcli.io.image import write_image
 from flowcli.io.sources import expect_pairs
@@ -21,10 +22,10 @@ class MeanFlow:
         self.settings = {"model": name}
         self.pairs = 0
 
-    def flows(self, pairs, together=1):
-        for frame1, frame2 in pairs:
-            self.pairs += 1
-            yield FlowField(np.full((*frame1.shape[:2], 2), (frame1.mean() / 9, frame2.mean() / 9), np.float32))
+    def estimate(self, pairs):
+        self.pairs += len(pairs)
+        uvs = [((one.mean() / 9, two.mean() / 9), one.shape[:2]) for one, two in pairs]
+        return [FlowField(np.full((*size, 2), uv, np.float32)) for uv, size in uvs]
 
 
 @pytest.fixture
@@ -70,10 +71,10 @@ def folders(make_folder, tmp_path):
 
 @pytest.fixture
 def run(folders, tmp_path, mean_flow):
-    """run(estimator, ...) -> the batch, after its end."""
+    """run(method, ...) -> the batch, after its end."""
 
     def run(
-        estimator=None,
+        method=None,
         *,
         inputs=None,
         settings=SETTINGS,
@@ -82,7 +83,7 @@ def run(folders, tmp_path, mean_flow):
         stop_after=None,
         notify=lambda _: None,
     ):
-        estimator = estimator or mean_flow()
+        estimator = Estimator(method or mean_flow())
         items = plan_batch([str(path) for path in (inputs or [folders])], tmp_path / output)
         batch = Batch(items, settings, tmp_path / output, estimator.settings)
         events = batch.run(

@@ -29,17 +29,17 @@ def late(stride=1, start=None):
 def test_another_kind_of_output_is_added_beside(run, mean_flow, out):
     run(settings=FLOW)
     before = results(out)
-    estimator = mean_flow()
-    run(estimator, settings=VIDEO)
-    assert estimator.pairs == 48
+    method = mean_flow()
+    run(method, settings=VIDEO)
+    assert method.pairs == 48
     both = results(out)
     assert before.items() < both.items()
     assert both.keys() - before.keys() == {"a.flow.mp4", "b.flow.mp4"}
     # Either command finds its own, and both together have nothing to do.
     for settings in (FLOW, VIDEO, SETTINGS):
-        estimator = mean_flow()
-        run(estimator, settings=settings)
-        assert estimator.pairs == 0
+        method = mean_flow()
+        run(method, settings=settings)
+        assert method.pairs == 0
     run(settings=BatchSettings(".pfm", ".pfm", ".png", backward=True, occlusion=True))
     assert both.items() < results(out).items()
     run(output="reference")
@@ -57,11 +57,11 @@ def test_another_kind_of_output_is_added_beside(run, mean_flow, out):
 def test_other_settings_have_to_be_asked_for(run, mean_flow, out, settings, differing):
     run()
     before, journal = results(out), (out / ".flowcli" / "journal.jsonl").read_bytes()
-    estimator = mean_flow()
+    method = mean_flow()
     with pytest.raises(OutputError, match=differing.replace("(", r"\(").replace(")", r"\)")) as caught:
-        run(estimator, settings=settings)
+        run(method, settings=settings)
     assert "use --overwrite" in str(caught.value)
-    assert estimator.pairs == 0
+    assert method.pairs == 0
     assert results(out) == before
     assert (out / ".flowcli" / "journal.jsonl").read_bytes() == journal
 
@@ -80,17 +80,17 @@ def test_so_do_other_weights(run, mean_flow, out):
 def test_when_asked_for_only_what_differs_is_made_again(run, mean_flow, out):
     run()
     before = results(out)
-    estimator = mean_flow()
-    run(estimator, settings=OTHER, overwrite=True)
-    assert estimator.pairs == 48
+    method = mean_flow()
+    run(method, settings=OTHER, overwrite=True)
+    assert method.pairs == 48
     after = results(out)
     assert {name for name in before if before[name] != after[name]} == {"a.flow.mp4", "b.flow.mp4"}
     run(settings=OTHER, output="reference")
     assert after == results(out.parent / "reference")
     # The same command again has nothing to do, so that it can be continued.
-    estimator = mean_flow()
-    run(estimator, settings=OTHER, overwrite=True)
-    assert estimator.pairs == 0
+    method = mean_flow()
+    run(method, settings=OTHER, overwrite=True)
+    assert method.pairs == 0
 
 
 @pytest.mark.parametrize("stop_after", [1, 5, 17, 18, 21, 22, 24, 26, 28])
@@ -110,9 +110,9 @@ def test_ctrl_c_after_a_change_of_settings_loses_nothing(run, mean_flow, out, st
         assert found[f"{item}.flow.mp4"] in (before[f"{item}.flow.mp4"], new[f"{item}.flow.mp4"])
     # Back to the old settings: what was not replaced is as it was, without estimating anything.
     if found == before:
-        estimator = mean_flow()
-        run(estimator)
-        assert estimator.pairs == 0
+        method = mean_flow()
+        run(method)
+        assert method.pairs == 0
     # And on with the new ones.
     run(settings=wanted, overwrite=True)
     assert results(out) == new
@@ -173,8 +173,8 @@ def test_an_input_that_changed_is_done_again_and_its_result_stays_until_then(run
         run(stop_after=3, notify=said.append)
     assert said == [f"{out}: 2 results made again, of inputs that changed"]
     assert results(out) == before
-    estimator = mean_flow()
-    batch = run(estimator)
+    method = mean_flow()
+    batch = run(method)
     assert [(o.name, o.pairs, o.skipped) for o in batch.outcomes] == [("a", 39, True), ("b", 10, False)]
     run(output="reference")
     assert results(out) == results(out.parent / "reference")
@@ -184,9 +184,9 @@ def test_an_input_that_got_shorter_has_to_be_asked_for(run, mean_flow, folders, 
     run()
     before = results(out)
     (folders / "b" / "f016.png").unlink()
-    estimator = mean_flow()
-    batch = run(estimator)
-    assert estimator.pairs == 0
+    method = mean_flow()
+    batch = run(method)
+    assert method.pairs == 0
     assert "expected at least the 9 pairs of its earlier result, found 8" in (batch.outcomes[1].fault or "")
     assert results(out) == before
     run(overwrite=True)
@@ -197,9 +197,9 @@ def test_an_input_that_got_shorter_has_to_be_asked_for(run, mean_flow, folders, 
 def test_a_result_that_somebody_changed_is_kept(run, mean_flow, out):
     run()
     (out / "b.flow.mp4").write_bytes(b"cut by hand")
-    estimator, said = mean_flow(), []
-    batch = run(estimator, notify=said.append)
-    assert estimator.pairs == 0
+    method, said = mean_flow(), []
+    batch = run(method, notify=said.append)
+    assert method.pairs == 0
     assert [outcome.fault for outcome in batch.outcomes] == [None, None]
     assert said == [
         f"{out}/b.flow.mp4: was changed by somebody since it was made; it is kept, --overwrite makes it again"
@@ -230,19 +230,19 @@ def test_a_lost_output_is_made_again(run, mean_flow, out):
     (out / "a" / "f003.flo").unlink()
     # What a crash of the machine leaves.
     (out / "b.flow.mp4").write_bytes(b"")
-    estimator = mean_flow()
-    run(estimator)
-    assert estimator.pairs == 48
+    method = mean_flow()
+    run(method)
+    assert method.pairs == 48
     assert results(out) == before
 
 
 def test_what_is_in_the_way_is_kept(run, out, mean_flow):
     out.mkdir()
     (out / "b.flow.mp4").write_bytes(b"precious")
-    estimator = mean_flow()
+    method = mean_flow()
     with pytest.raises(OutputError, match=r"b\.flow\.mp4: already exists and is not of this batch; use --overwrite"):
-        run(estimator)
-    assert estimator.pairs == 0
+        run(method)
+    assert method.pairs == 0
     assert (out / "b.flow.mp4").read_bytes() == b"precious"
     with pytest.raises(Interrupt):
         run(overwrite=True, stop_after=50)
@@ -326,9 +326,9 @@ def test_results_of_a_version_before_kinds_are_known(run, mean_flow, out):
         }
         lines.append({"event": "end", "item": name, "pairs": starts[0]["pairs"], "files": files, "fault": None})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    before, estimator = results(out), mean_flow()
-    batch = run(estimator)
-    assert estimator.pairs == 0
+    before, method = results(out), mean_flow()
+    batch = run(method)
+    assert method.pairs == 0
     assert [outcome.skipped for outcome in batch.outcomes] == [True, True]
     with pytest.raises(OutputError, match="2 results would change"):
         run(settings=OTHER)

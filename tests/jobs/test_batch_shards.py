@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from flowcli.errors import OutputError
+from flowcli.estimator import Estimator
 from flowcli.io.frames import Selection
 from flowcli.jobs.batch import Batch
 from flowcli.jobs.local import run_here
@@ -34,10 +35,10 @@ def folders(make_folder, tmp_path):
 
 @pytest.fixture
 def start(folders, tmp_path, mean_flow):
-    """start(shard, estimator) -> the batch and its events, not begun."""
+    """start(shard, method) -> the batch and its events, not begun."""
 
-    def start(shard=WHOLE, estimator=None, output="out", settings=SETTINGS, inputs=None, overwrite=False):
-        estimator = estimator or mean_flow()
+    def start(shard=WHOLE, method=None, output="out", settings=SETTINGS, inputs=None, overwrite=False):
+        estimator = Estimator(method or mean_flow())
         items = plan_batch([str(inputs or folders)], tmp_path / output)
         batch = Batch(items, settings, tmp_path / output, estimator.settings, shard)
         return batch, batch.run(partial(run_here, estimator=estimator), lambda _: 1, overwrite=overwrite)
@@ -124,15 +125,15 @@ def test_another_part_continues_in_the_middle_of_an_item(run, start, tmp_path, m
         # The start, the first 16 pairs, that they are done, and some more.
         for _ in range(20):
             next(events)
-    estimator = mean_flow()
-    _, events = start(Shard(1, 3), estimator)
+    method = mean_flow()
+    _, events = start(Shard(1, 3), method)
     with closing(events):
         for _ in range(20):
             next(events)
-    assert estimator.pairs <= 23
-    estimator = mean_flow()
-    run(estimator=estimator)
-    assert estimator.pairs == 39 - 32 + 3 * 2
+    assert method.pairs <= 23
+    method = mean_flow()
+    run(method=method)
+    assert method.pairs == 39 - 32 + 3 * 2
     assert results(tmp_path / "out") == results(tmp_path / "reference")
 
 

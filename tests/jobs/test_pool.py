@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from plain_estimator import PlainEstimator, PlainOptions
+from plain_estimator import PlainOptions
 
-from flowcli.errors import EngineError
+from flowcli.errors import EngineError, UsageError
+from flowcli.estimator import Estimator
+from flowcli.io.flow import read_flow
 from flowcli.jobs import pool
 from flowcli.jobs.faults import Failed
 from flowcli.jobs.item import Advanced, Ended
@@ -45,7 +47,7 @@ def files(folder):
 
 
 def test_processes_do_what_one_does(jobs, tmp_path):
-    here = outcomes(run_here(jobs("here"), PlainEstimator()))
+    here = outcomes(run_here(jobs("here"), Estimator(PlainOptions())))
     there = outcomes(run_in_processes(jobs("there"), PlainOptions(), 2))
     assert here == there
     assert here[0] == 7
@@ -65,15 +67,30 @@ def test_processes_do_what_one_does(jobs, tmp_path):
     ],
 )
 def test_what_goes_wrong_with_an_item_is_its_own_fault(jobs, misdeed, text):
-    _, found = outcomes(run_in_processes(jobs("out"), PlainOptions(misdeed), 2))
+    _, found = outcomes(run_in_processes(jobs("out"), PlainOptions(misdeed=misdeed), 2))
     assert found["a"] == found["c"]
     assert found["a"].reason == text
     assert "no such file" in found["b"].reason
 
 
+@pytest.mark.parametrize(("threads", "expected"), [(None, 3), (2, 2)])
+def test_threads_are_divided_unless_their_number_is_given(jobs, tmp_path, monkeypatch, threads, expected):
+    monkeypatch.setattr(pool, "count_cores", lambda: 6)
+    options = PlainOptions(misdeed="tell threads", threads=threads)
+    assert outcomes(run_in_processes(jobs("out"), options, 2))[0] == 7
+    found = {tuple(read_flow(path).uv[0, 0]) for path in (tmp_path / "out").rglob("*.flo")}
+    # The method's threads and torch's.
+    assert found == {(expected, expected)}
+
+
+def test_an_option_that_the_method_does_not_have_stops_the_batch(jobs):
+    with pytest.raises(UsageError, match="expected no --preset with --model plain"):
+        list(run_in_processes(jobs("out"), PlainOptions(preset="best"), 2))
+
+
 def test_others_go_on_where_a_worker_dies(jobs, tmp_path):
     # Item a has a fourth pair, c has not.
-    _, found = outcomes(run_in_processes(jobs("out"), PlainOptions("death", after=3), 2))
+    _, found = outcomes(run_in_processes(jobs("out"), PlainOptions(misdeed="death", after=3), 2))
     assert "died 3 times" in found["a"].reason
     assert found["c"].pairs == 3
 
@@ -84,7 +101,7 @@ def test_an_item_goes_on_at_its_part_when_its_worker_died_once(make_folder, make
     job = make_job(
         BatchItem("long", (str(tmp_path / "long"),)), BatchSettings(".flo", ".flo", ".mp4"), tmp_path / "out"
     )
-    reports = list(run_in_processes([job], PlainOptions("death", after=20, mark=str(tmp_path / "died")), 1))
+    reports = list(run_in_processes([job], PlainOptions(misdeed="death", after=20, mark=str(tmp_path / "died")), 1))
     assert [event.part for _, event in reports if hasattr(event, "part")] == [0, 0, 1, 1, 2]
     assert reports[-1][1].pairs == 35
     assert len(files(tmp_path / "out")) == 35
@@ -100,7 +117,7 @@ def test_an_item_goes_on_at_its_part_when_its_worker_died_once(make_folder, make
 )
 def test_workers_that_cannot_begin_stop_the_batch(jobs, misdeed, error, text):
     with pytest.raises(error, match=text):
-        list(run_in_processes(jobs("out"), PlainOptions(misdeed), 2))
+        list(run_in_processes(jobs("out"), PlainOptions(misdeed=misdeed), 2))
 
 
 def test_no_jobs_need_no_processes():
