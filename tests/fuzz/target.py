@@ -53,6 +53,7 @@ class Target:
         reshape: changes that know the format.
         prepare: puts into the folder of the input file what has to lie beside it.
         largest: bytes of the largest thing that the reader may hold for a file that it refuses in the end.
+        needed: bytes that reading needs for each byte of the arrays that come out.
         share: how many inputs it gets in comparison with others.
     """
 
@@ -65,6 +66,7 @@ class Target:
     reshape: tuple[Reshape, ...] = ()
     prepare: Callable[[Path], None] | None = None
     largest: int = 0
+    needed: float = 1.0
     share: float = 1.0
 
 

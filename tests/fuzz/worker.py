@@ -204,7 +204,8 @@ class Judge:
     def _grown(self, answer: Answer, error: BaseException | None, grown: int) -> Verdict | None:
         if isinstance(error, MemoryError):
             return Verdict("memory", "MemoryError: more than the process may have", _innermost(error.__traceback__))
-        allowed = ALLOWANCE + (size_of(answer) if error is None else self._target.largest)
+        needed = self._target.largest if error else int(size_of(answer) * self._target.needed)
+        allowed = ALLOWANCE + needed
         if grown <= allowed:
             return None
         what = "accepted" if error is None else f"refused: {_one_line(error)}"

@@ -7,20 +7,21 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import closing
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from plain_estimator import PlainEstimator
 
+from flowcli.estimator import Estimator
 from flowcli.evaluation.pair_list import read_pair_list
 from flowcli.flow import FlowField
 from flowcli.io.flow import write_flow
 from flowcli.io.image import write_image
 from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import BatchSettings, ItemJob
+from flowcli.jobs.item import ItemJob
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
+from flowcli.jobs.settings import BatchSettings
 from fuzz import structures
 from fuzz.target import Seed, Target
 
@@ -107,12 +108,17 @@ _PLACE = b"@FOLDER@"
 """Stands for the folder that holds inputs and outputs: a journal has the full paths of its inputs."""
 
 
+@lru_cache(maxsize=1)
+def _estimator() -> Estimator:
+    return Estimator("zero")
+
+
 def _no_work(jobs: list[ItemJob]) -> Generator[tuple[str, object], None, None]:
     yield from ()
 
 
 def _run(folder: Path, output: Path, *, overwrite: bool, work: bool) -> list[tuple[str, int, str | None, bool]]:
-    estimator = PlainEstimator()
+    estimator = _estimator()
     batch = Batch(plan_batch([str(folder / "in")], output), _SETTINGS, output, estimator.settings)
     engine = partial(run_here, estimator=estimator) if work else _no_work
     with closing(batch.run(engine, lambda item: 2, overwrite=overwrite)) as events:

@@ -23,8 +23,11 @@ from fuzz.target import Reshape, Seed, Target
 from fuzz.targets.images import HEIGHT, WIDTH, make_frame
 
 COUNT = 5
+_SMALL = 2**20
 _LARGEST = MAX_PIXELS * 12
 """Bytes of the largest frame as decoded, as RGB, and of the frame before it."""
+_NEEDED = 6
+"""Frames in RGB that are held at a time: the two of a pair, and what the decoder refers to or has not given yet."""
 
 
 def make_frames() -> list[NDArray[np.uint8]]:
@@ -33,14 +36,14 @@ def make_frames() -> list[NDArray[np.uint8]]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    source = open_source([str(path)])
+    """The frames, or the last pair of them where they are not as small as those of the seeds."""
     frames: list[NDArray[np.uint8]] = []
-    for pair in source.pairs():
-        frames = frames or [pair.frame1]
-        frames.append(pair.frame2)
+    for pair in open_source([str(path)]).pairs():
+        before = [] if pair.frame1.size > _SMALL else frames[:-1]
+        frames = [*before, pair.frame1, pair.frame2]
         if len(frames) > 4 * COUNT:  # enough to compare; a mutated file may promise a film
             break
-    return np.stack(frames)
+    return frames[0][None] if frames[0].size > _SMALL else np.stack(frames)
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ def _target(
         repair=repair,
         reshape=reshape,
         largest=_LARGEST,
+        needed=_NEEDED,
         share=0.5,
     )
 
