@@ -90,8 +90,9 @@ def _more_npz() -> list[Seed]:
     np.savez(stored, uv=uv, valid=np.ones(uv.shape[:2], bool))
     np.savez_compressed(extra, uv=uv.astype(np.float64), note=np.arange(3))
     large = io.BytesIO()
-    with zipfile.ZipFile(large, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("uv.npy", _npy(np.zeros((8192, 4096, 2), np.float32)))
+    with zipfile.ZipFile(large, "w") as archive:
+        content = _npy(np.zeros((8192, 4096, 2), np.float32))
+        archive.writestr(zipfile.ZipInfo("uv.npy"), content, zipfile.ZIP_DEFLATED, compresslevel=1)
     return [
         Seed("stored", stored.getvalue(), uv),
         Seed("without valid, another member", extra.getvalue(), uv),
