@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -135,7 +136,9 @@ def _read_journal(path: Path) -> list[tuple[str, int, str | None, bool]]:
     (output / ".flowcli").mkdir(parents=True)
     (output / "in").mkdir()
     for name in ("0.flo", "1.flo"):
-        (output / "in" / name).write_bytes(bytes(12 + 12 * 16 * 8))
+        result = output / "in" / name
+        result.write_bytes(bytes(12 + 12 * 16 * 8))
+        os.utime(result, (_ORDINARY_TIME, _ORDINARY_TIME))
     journal = output / ".flowcli" / "journal.jsonl"
     journal.write_bytes(path.read_bytes().replace(_PLACE, os.fsencode(folder)))
     try:
@@ -148,13 +151,21 @@ def _read_journal(path: Path) -> list[tuple[str, int, str | None, bool]]:
     return answer
 
 
+def _at_an_ordinary_time(line: bytes) -> bytes:
+    event = json.loads(line)
+    for mark in event.get("files", {}).values():
+        mark[1] = _ORDINARY_TIME * 10**9
+    return json.dumps(event).encode() + b"\n"
+
+
 def _journal_seeds() -> list[Seed]:
     with tempfile.TemporaryDirectory() as name:
         folder, output = Path(name).resolve(), Path(name).resolve() / "fuzzed-output"
         _prepare_journal(folder)
         _run(folder, output, overwrite=False, work=True)
-        done = (output / ".flowcli" / "journal.jsonl").read_bytes().replace(os.fsencode(folder), _PLACE)
-    lines = done.splitlines(keepends=True)
+        journal = (output / ".flowcli" / "journal.jsonl").read_bytes().replace(os.fsencode(folder), _PLACE)
+    lines = [_at_an_ordinary_time(line) for line in journal.splitlines()]
+    done = b"".join(lines)
     ended = [("in", 2, None, True)]
     return [
         Seed("ended", done, ended),
