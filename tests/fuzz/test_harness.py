@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,8 +15,10 @@ import pytest
 from flowcli.errors import FormatError
 from flowcli.io.flow.flo5 import encode_flo5
 from fuzz import checksums
+from fuzz.__main__ import main
 from fuzz.campaign import Campaign, read_alone
 from fuzz.inputs import make_input
+from fuzz.regressions import Row
 from fuzz.report import Findings, format_table
 from fuzz.target import Seed, Target
 from fuzz.targets import TARGETS
@@ -172,12 +173,22 @@ def test_hdf5_checksums() -> None:
     assert checksums.repair_hdf5(data) == data
 
 
-def test_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fuzz", "--target", "flow-flo", "--failures", str(tmp_path / "f")]
-    folder = Path(__file__).parents[1]
-    result = subprocess.run([*command, "--inputs", "50"], cwd=folder, capture_output=True, text=True, check=True)
-    assert re.search(r"^flow-flo +50 ", result.stdout, re.MULTILINE)
-    assert not (tmp_path / "f").exists()
-    (tmp_path / "x.flo").write_bytes(b"PIEH")
-    result = subprocess.run([*command, "--replay", str(tmp_path / "x.flo")], cwd=folder, capture_output=True, text=True)
-    assert (result.returncode, result.stdout) == (0, "refused\n")
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*arguments: object) -> tuple[int, str]:
+        command = ["fuzz", "--target", "flow-flo", "--failures", str(tmp_path / "kept"), *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        return main(), capsys.readouterr().out
+
+    code, output = run("--inputs", 50)
+    assert code == 0
+    assert re.search(r"^flow-flo +50 ", output, re.MULTILINE)
+    assert not (tmp_path / "kept").exists()
+    path = tmp_path / "x.flo"
+    path.write_bytes(b"PIEH")
+    assert run("--replay", path) == (0, "refused\n")
+    path.write_bytes(TARGETS["flow-flo"].make_seeds()[0].data)
+    assert run("--replay", path) == (0, "accepted\n")
+    code, output = run("--row", path)
+    (row,) = eval(f"({output})", {"Row": Row})
+    assert (row.target, row.data) == ("flow-flo", path.read_bytes())
+    assert run("--list") == (0, "flow-flo (*.flo): known everywhere, known in part, one pixel\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fuzz.campaign import read_alone
-from fuzz.regressions import ROWS, Row, format_row
+from fuzz.regressions import ROWS, Row
 from fuzz.targets import TARGETS
 from fuzz.worker import Limits
 
@@ -14,9 +14,3 @@ from fuzz.worker import Limits
 def test_an_input_that_ended_badly_once(row: Row) -> None:
     verdict = read_alone(TARGETS[row.target], row.data, Limits())
     assert verdict.kind in ("accepted", "refused"), verdict.detail
-
-
-def test_rows_are_made_by_the_command() -> None:
-    data = bytes(range(256)) * 3
-    (row,) = eval(f"({format_row('png', 'a crash', data)})", {"Row": Row})
-    assert (row.target, row.what, row.data) == ("png", "a crash", data)
