@@ -13,7 +13,7 @@ error, in one line that names the file. Everything else is counted and kept:
     wrong    a file that is as it should be is refused, or read to something else
     foreign  another exception, a message that is not one line with the file's name, or text on stdout
     crash    the process died
-    hang     10 s of processor time, or 60 s by the clock
+    hang     10 s of processor time, or 120 s by the clock
     memory   more than the frame needs plus 256 MiB
     noisy    stderr was written to by a library; not a failure
 """

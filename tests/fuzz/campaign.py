@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fuzz.inputs import make_input
 from fuzz.target import Seed, Target
-from fuzz.worker import Ledger, Limits, Verdict, load_seeds, replay, work
+from fuzz.worker import WAITING, Ledger, Limits, Verdict, load_seeds, replay, work
 
 CHUNK = 1000
 """Inputs of one worker process: leaks and what a reader left behind do not last."""
@@ -200,7 +200,7 @@ def explain_exit(code: int, limits: Limits) -> Verdict:
     if code == -signal.SIGPROF:
         return Verdict("hang", f"still at work after {limits.seconds:g} s of processor time", "at work")
     if code == -signal.SIGALRM:
-        return Verdict("hang", f"still waiting after {6 * limits.seconds:g} s", "waiting")
+        return Verdict("hang", f"still waiting after {WAITING * limits.seconds:g} s", "waiting")
     if code == -signal.SIGKILL:
         return Verdict("memory", "killed by the system", "killed")
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -91,8 +91,8 @@ PLANTED = {
     "foreign": ("foreign", r"KeyError at test_harness.py:\d+: 'no such key'"),
     "exit": ("foreign", "SystemExit"),
     "crash": ("crash", "SIGSEGV"),
-    "loop": ("hang", "0.2 s of processor time|waiting after 1.2 s"),  # on a busy machine the clock may be first
-    "wait": ("hang", "waiting after 1.2 s"),
+    "loop": ("hang", "0.2 s of processor time|waiting after 2.4 s"),  # on a busy machine the clock may be first
+    "wait": ("hang", "waiting after 2.4 s"),
     "hog": ("memory", r"4\d\d MiB, allowed are 256; refused: .*expected less"),
     "greed": ("memory", "MemoryError"),
     "print": ("foreign", "wrote to stdout, where results go: hello"),

@@ -32,7 +32,7 @@ from fuzz.target import Answer, Seed, Target, equals, size_of
 MIB = 2**20
 ALLOWANCE = 256 * MIB
 """Bytes that reading may take beyond what the frame itself needs."""
-WAITING = 6
+WAITING = 12
 """Seconds by the clock for each second of the processor's time: other processes may be at work, too."""
 _LONGEST_MESSAGE = 1000
 _NOT_A_NUMBER = -1

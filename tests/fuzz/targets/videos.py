@@ -24,10 +24,10 @@ from fuzz.targets.images import HEIGHT, WIDTH, make_frame
 
 COUNT = 5
 _SMALL = 2**20
-_LARGEST = MAX_PIXELS * 12
-"""Bytes of the largest frame as decoded, as RGB, and of the frame before it."""
-_NEEDED = 6
-"""Frames in RGB that are held at a time: the two of a pair, and what the decoder refers to or has not given yet."""
+_NEEDED = 8
+"""Frames in RGB that are held at a time: the two of a pair, the one that is being converted and its copy, and what the
+decoder refers to or has not given yet, in half the bytes."""
+_LARGEST = MAX_PIXELS * 3 * _NEEDED
 
 
 def make_frames() -> list[NDArray[np.uint8]]:
