@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -94,6 +95,8 @@ def _campaign(targets: list[Target], limits: Limits, options: argparse.Namespace
     deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
     campaign = Campaign(targets, options.seed, limits, options.jobs)
     findings = Findings(options.failures)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also in the background of a script, which ignores the first
+        signal.signal(number, signal.default_int_handler)
     try:
         for finding in campaign.run(
             options.inputs, options.first, lambda: deadline is not None and time.monotonic() > deadline
