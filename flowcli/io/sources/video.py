@@ -70,6 +70,11 @@ class VideoReader:
         """Return the video's name and the number of the frame."""
         return f"{self._path.stem}_{index:06d}"
 
+    @property
+    def damage(self) -> str | None:
+        """What is known to be wrong with the selected frames before they are read, in one line; None if nothing is."""
+        return self._index.damage.describe(self._first, self._last, self._index.length)
+
     def read(self, first: int, stop: int | None, step: int) -> Iterator[Frame]:
         """Yield frames first, first + step, ...; only these are converted to RGB. See FrameReader.
 

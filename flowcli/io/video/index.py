@@ -22,8 +22,8 @@ from flowcli.io.video.count import Count, count_frames
 from flowcli.io.video.damage import Damage
 from flowcli.io.video.packets import REORDERING, PacketScan, scan_packets
 
-# Pixels of all frames together that are decoded in a fraction of a second: 70 frames of 1280x720.
-AN_INSTANT = 2**26
+# Pixels of all frames together that are decoded in a fraction of a second: 36 frames of 1280x720.
+AN_INSTANT = 2**25
 # Decoders that go on over damage without a word, and with several threads differently every time.
 _SILENT = frozenset({"ffv1", "theora", "vp8"})
 
