@@ -22,6 +22,8 @@ def batch(
     end: options.End = None,
     stride: options.Stride = 1,
     same_length: options.SameLength = False,
+    range: options.Range = "auto",
+    strict: options.Strict = False,
     resize: options.ResizeTo = None,
     fps: options.Fps = None,
     style: options.StyleName = "wheel",
@@ -69,6 +71,8 @@ def batch(
         options.read_resize(resize),
         Appearance(style, scale, legend),
         same_length,
+        options.read_range(range),
+        strict,
     )
     if scale is not None:
         check_scale(scale)

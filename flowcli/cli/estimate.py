@@ -21,6 +21,8 @@ def estimate(
     end: options.End = None,
     stride: options.Stride = 1,
     same_length: options.SameLength = False,
+    range: options.Range = "auto",
+    strict: options.Strict = False,
     resize: options.ResizeTo = None,
     size: options.Size = None,
     fps: options.Fps = None,
@@ -58,6 +60,8 @@ def estimate(
         # Unbuffered: a thread that waits in it must not hold a lock when the program ends.
         stdin=getattr(sys.stdin.buffer, "raw", sys.stdin.buffer),
         same_length=same_length,
+        values=options.read_range(range),
+        strict=strict,
     )
     for note in source.notes:
         message(note)

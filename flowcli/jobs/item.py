@@ -166,7 +166,12 @@ def work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None
 def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
     settings, part = job.settings, job.first_part
     source = open_source(
-        job.item.inputs, selection=settings.selection, fps=settings.fps, same_length=settings.same_length
+        job.item.inputs,
+        selection=settings.selection,
+        fps=settings.fps,
+        values=settings.values,
+        strict=settings.strict,
+        same_length=settings.same_length,
     )
     assert source.count is not None
     settings.resize.target(source.size)

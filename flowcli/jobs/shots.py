@@ -10,7 +10,7 @@ from pathlib import Path
 from flowcli.errors import InputError
 from flowcli.flow import Frame
 from flowcli.io.frames import Selection
-from flowcli.io.image import IMAGE_SUFFIXES, read_image
+from flowcli.io.image import IMAGE_SUFFIXES, read_images
 from flowcli.io.sources import DEFAULT_FPS, FrameSource, open_source
 
 
@@ -61,7 +61,7 @@ class Shots:
         self._source: FrameSource | None = None
         self.fps, self.aspect = fps or DEFAULT_FPS, Fraction(1)
         if len(inputs) == count == 1 and _is_image(inputs[0]):
-            self._image = read_image(inputs[0])
+            (self._image,) = read_images(inputs)
         elif inputs:
             self._source = open_source(inputs, selection=selection, fps=fps)
             if self._source.count is not None and self._source.count + 1 == count > 1:

@@ -5,35 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from constant_flow import ConstantFlows
 from typer.testing import CliRunner
 
 from flowcli.cli.estimate import estimate
 from flowcli.errors import FlowcliError, InputError
-from flowcli.flow import FlowField
 from flowcli.io.flow import read_flow
 from flowcli.io.image import read_image, write_image
 
 app = typer.Typer()
 app.command()(estimate)
-
-
-class FakeEstimator:
-    """A constant shift of (2, 1) pixels: what the square of the moving frames does."""
-
-    def __init__(self, model: str, **options: object) -> None:
-        self.settings = {"model": model}
-
-    def flows(self, pairs, together=1):
-        for frame1, _ in pairs:
-            yield FlowField(np.full((*frame1.shape[:2], 2), (2, 1), np.float32))
+# What the square of the moving frames does.
+FLOWS = ConstantFlows({"compact": (2, 1)})
 
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch, tmp_path):
-    import flowcli.estimator
-
-    # Not setattr: looking at the old value would import torch.
-    monkeypatch.setitem(vars(flowcli.estimator), "Estimator", FakeEstimator)
+    FLOWS.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
 

@@ -32,8 +32,8 @@ def test_a_folder_gives_consecutive_pairs_in_natural_order(folder):
 
 def test_every_image_is_read_once(folder, monkeypatch):
     read = []
-    original = images.read_image
-    monkeypatch.setattr(images, "read_image", lambda path: read.append(path.name) or original(path))
+    original = images.read_stored
+    monkeypatch.setattr(images, "read_stored", lambda path: read.append(path.name) or original(path))
     list(open_source([str(folder)]).pairs())
     assert sorted(read) == sorted(f"frame{k}.png" for k in range(11))
 
