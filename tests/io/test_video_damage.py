@@ -114,6 +114,8 @@ def test_one_line_for_all_that_is_wrong():
         "do not trust the flow there"
     )
     assert damage.describe(10, 20, 30) is None
+    assert Damage((), [30, 30]).describe(0, 30, 30) == "2 frames are lost at the end; do not trust the flow there"
+    assert Damage((), [30, 30]).describe(0, 29, 30) is None
     assert Damage().describe(0, 30, 30) is None
     assert name_ranges(range(0, 40, 2)) == "0, 2, 4, 6, 8, 10, 12, 14 and 12 more places"
 

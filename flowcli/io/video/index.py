@@ -20,6 +20,7 @@ from flowcli.io.frames import Moment
 from flowcli.io.video.container import FALLBACK_RATE, is_plausible, mean_rate, nominal_rates, open_video
 from flowcli.io.video.count import Count, count_frames
 from flowcli.io.video.damage import Damage
+from flowcli.io.video.log import find_cut, listen
 from flowcli.io.video.packets import REORDERING, PacketScan, scan_packets
 
 # Pixels of all frames together that are decoded in a fraction of a second: 36 frames of 1280x720.
@@ -81,8 +82,10 @@ def index_video(path: Path, end: Moment | None = None) -> VideoIndex:
     Raises:
         InputError, FormatError: as `open_video`.
     """
-    with open_video(path) as (container, stream):
+    with open_video(path) as (container, stream), listen() as messages:
         scan = scan_packets(container, stream, end)
+        if scan.complete and scan.fault is None and (text := find_cut(messages)) is not None:
+            scan = replace(scan, fault=f"FFmpeg says: {text}")
         context, tick, rates = stream.codec_context, stream.time_base or Fraction(1, 90_000), nominal_rates(stream)
         silent = context.name in _SILENT
         pixels = scan.length * context.width * context.height

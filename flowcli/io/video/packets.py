@@ -80,7 +80,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
             if packet.size == 0:
                 continue
             last_end = max(last_end, _end_of(packet))
-            if packet.stream_index != stream.index:
+            if packet.stream.index != stream.index:
                 continue
             # Damage before the last packet: FFmpeg patches the picture up, or leaves it out.
             doubtful = doubtful or incomplete
