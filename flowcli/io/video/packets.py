@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from flowcli.io.frames import Moment
 from flowcli.io.video.bitstream import HeaderWatch, find_look
-from flowcli.io.video.container import INTERLACED, TRANSPORT_STREAM, promised_end, read_packets
+from flowcli.io.video.container import TRANSPORT_STREAM, has_fields, promised_end, read_packets
 from flowcli.io.video.decode import INCOMPLETE
 
 # Frames are stored in the order of decoding; none is shown more than this many places earlier than it is stored.
@@ -113,7 +113,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
     ordered = array("q", sorted(stamps))
     if unstamped:
         # Times of some frames only: of two fields in packets of their own the first has one.
-        doubtful = doubtful or unstamped < len(stamps) or stream.codec_context.field_order in INTERLACED
+        doubtful = doubtful or unstamped < len(stamps) or has_fields(stream)
     elif any(a == b for a, b in pairwise(ordered)):
         # Times that repeat are those of a writer that lost count, or of a file that was pieced together.
         doubtful, unstamped = True, 1
