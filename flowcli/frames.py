@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, Union, cast
 
@@ -47,6 +48,15 @@ def as_frame(value: FrameLike, name: str = "frame") -> Frame:
         raise InputError(f"expected {name} as {_ACCEPTED}; got {array.dtype} {array.shape}")
     array = _to_8_bits(array[..., :3], name)
     return array if array.shape[2] == 3 else np.repeat(array, 3, axis=2)
+
+
+def as_frames(values: Sequence[FrameLike], names: Sequence[str]) -> list[Frame]:
+    """Return pictures that belong together; see `as_frame`. Image files get one range of values, see `read_images`."""
+    if all(isinstance(value, str | os.PathLike) for value in values):
+        from flowcli.io.image import read_images
+
+        return read_images([Path(cast("str | os.PathLike[str]", value)) for value in values])
+    return [as_frame(value, name) for value, name in zip(values, names, strict=True)]
 
 
 def _as_array(value: object, name: str) -> NDArray[Any]:

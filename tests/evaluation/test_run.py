@@ -52,13 +52,13 @@ def test_no_more_pairs_are_read_than_the_method_likes_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads_ahead: bool, files: int
 ) -> None:
     read: list[Path] = []
-    read_image = run.read_image
+    read_images = run.read_images
 
-    def counted(path: Path) -> Frame:
-        read.append(path)
-        return read_image(path)
+    def counted(paths: Sequence[Path]) -> list[Frame]:
+        read.extend(paths)
+        return read_images(paths)
 
-    monkeypatch.setattr(run, "read_image", counted)
+    monkeypatch.setattr(run, "read_images", counted)
     next(evaluate(Estimator(FrameValue(reads_ahead)), make_pairs(tmp_path, 4, make_constant(0, 0))))
     assert len(read) == files
 
