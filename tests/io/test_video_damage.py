@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from video_faults import FAULTS, X264, decode_with_ffmpeg, encode, pictures
+from video_faults import FAULTS, X264, decode_with_ffmpeg, encode, pictures, remux, with_data
 
 from flowcli.errors import FormatError
 from flowcli.io.frames import Moment, Selection
@@ -101,6 +101,21 @@ def test_a_frame_that_is_lost_in_a_long_film_keeps_its_number(tmp_path, monkeypa
     # The one before stands in.
     np.testing.assert_array_equal(frames, [*originals[:17], originals[16], *originals[18:]])
     np.testing.assert_array_equal(list(reader.read(17, 20, 1)), frames[17:20])
+
+
+def test_what_decoders_complain_of_beside_the_picture_is_no_damage(tmp_path):
+    # EXIF that cannot be read, in every picture.
+    clean = encode(tmp_path / "clean.avi", ("-c:v", "mjpeg"))
+    text = b"Exif\0\0no such thing at all, and nobody minds."
+    segment = b"\xff\xe1" + (len(text) + 2).to_bytes(2, "big") + text
+
+    def insert(_, packet):
+        data = bytes(packet)
+        return with_data(packet, data[:2] + segment + data[2:])
+
+    path = remux(clean, tmp_path / "clip.avi", insert)
+    frames = list(VideoReader(path).read(0, None, 1))
+    np.testing.assert_array_equal(frames, decode_with_ffmpeg(clean))
 
 
 def test_one_line_for_all_that_is_wrong():

@@ -15,8 +15,11 @@ from flowcli.io.video.container import open_video, read_packets
 from flowcli.io.video.decode import Decode, decode_packets
 from flowcli.io.video.log import Message, listen
 
-# What decoders report as errors of files that play well: features they lack, and slips of encoders.
-_HARMLESS = ("co located POCs", "mmco: ", "not implemented", "Late SEI", "number of reference frames", "SEI type")
+# What decoders report as errors of files that play well: features they lack, slips of encoders, what is no picture.
+_HARMLESS = (
+    *("co located POCs", "mmco: ", "not implemented", "number of reference frames", "Invalid frame dimensions"),
+    *("SEI", "VUI", "APP fields", "EXIF", "ICC"),
+)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class VideoIndex:
         timestamps: of every frame in ticks of the stream, ascending; empty if they are not known of each.
         keyframes: timestamps of the frames at which decoding can begin, ascending; empty if it has to begin at the
             start of the file.
-        checksums: of the packets of those frames (CRC-32), by which they are known again.
+        checksums: of the packets of those frames , by which they are known again.
         counted: whether `length` is what decoding gave, and not the number of packets.
         reproducible: whether to decode in one thread, because several may give other pictures every time.
         fps: frames per second, the mean if the rate varies.

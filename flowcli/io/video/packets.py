@@ -39,7 +39,7 @@ class PacketScan:
         length: number of frames that are whole.
         timestamps: of every frame in ticks of the stream, ascending; empty if the file has none, or repeats one.
         keyframes: timestamps of the frames at which decoding can begin, ascending; empty if `timestamps` is.
-        checksums: of the packets of the key frames.
+        checksums: of the packets of the key frames, by `checksum_of`.
         duration: of every frame in ticks of the stream; 0 if it varies, or is not known.
         doubtful: whether decoding may give other frames than these.
         headless: whether that holds before the first key frame: the file begins between two, or with frames that need
@@ -85,8 +85,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
             # Damage before the last packet: FFmpeg patches the picture up, or leaves it out.
             doubtful = doubtful or incomplete
             incomplete = packet.is_corrupt
-            data = bytes(packet) if look is not None or packet.is_keyframe else b""
-            glimpse = None if look is None else look(data)
+            glimpse = None if look is None else look(bytes(packet))
             doubtful = doubtful or (glimpse is not None and glimpse.frames is None)
             follows = glimpse is None or (headers.suffices(glimpse.headers) and glimpse.key)
             if packet.is_discard or (glimpse is not None and glimpse.frames == 0):
@@ -97,7 +96,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
             stamps.append(packet.pts or 0)
             begins_late = begins_late or (len(stamps) == 1 and not (packet.is_keyframe and follows))
             if packet.is_keyframe and follows:
-                keys[stamps[-1]] = crc32(data)
+                keys[stamps[-1]] = checksum_of(packet)
             if end is not None and is_past(end, len(stamps), stamps, stream.time_base or Fraction(1)):
                 complete = False
                 break
@@ -140,6 +139,11 @@ def is_past(end: Moment, length: int, stamps: Sequence[int], tick: Fraction) -> 
     # The first frame shown is among the first stored.
     recent = stamps[-REORDERING:]
     return length > REORDERING and (min(recent) - min(stamps[:REORDERING])) * tick > end.value
+
+
+def checksum_of(packet: Packet) -> int:
+    """Return a number by which a packet is known again (CRC-32 of its size and beginning)."""
+    return crc32(memoryview(packet)[:4096], packet.size)
 
 
 def _end_of(packet: Packet) -> Fraction:
