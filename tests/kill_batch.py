@@ -2,13 +2,17 @@
 
     python tests/kill_batch.py --kills 100 --model dis --jobs 2
     python tests/kill_batch.py --kills 100 --shards 3
+    python tests/kill_batch.py --kills 100 --outputs video --signal TERM
+    python tests/kill_batch.py --kills 100 --change-outputs
 
-Makes several clips, runs `flowcli batch` on them once undisturbed, and then again and again with `kill -9` at random
+Makes several clips, runs `flowcli batch` on them once undisturbed, and then again and again with a signal at random
 moments until it gets through; when it does, from the beginning, until there were as many kills as asked for. With
---shards the batch runs in so many parts at once, and all of them are killed. Prints the counts and exits with 1 unless
-all of them are 0:
+--shards the batch runs in so many parts at once, and all of them are killed. With --change-outputs every run asks for
+other outputs or another style, with --overwrite, into the same folder. Prints the counts and exits with 1 unless all of
+them are 0:
 
-    lost       files that the undisturbed run made and the killed one did not, or the other way round
+    lost       files that the undisturbed run made and the killed one did not, or the other way round; files that were
+               there before a kill and not after it
     partial    files under their final name, right after a kill, that are not complete
     different  files that differ at the end
 """
@@ -17,19 +21,26 @@ from __future__ import annotations
 
 import argparse
 import math
+import multiprocessing
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from flowcli.io.atomic import TEMPORARY_PREFIX
 from flowcli.io.image import write_image
+
+# Names relative to the output folder, and what the files hold.
+Files = dict[str, bytes]
+Allowed = dict[str, set[bytes]]
 
 
 @dataclass
@@ -69,66 +80,132 @@ def make_inputs(folder: Path, lengths: list[int], size: tuple[int, int] = (48, 6
     return [str(folder), str(pairs)]
 
 
-def results(folder: Path) -> dict[str, bytes]:
+def results(folder: Path) -> Files:
     """Every file under its final name."""
     files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     final = {name: path for name, path in files.items() if name.parts[0] != ".flowcli"}
     return {str(n): p.read_bytes() for n, p in final.items() if not n.name.startswith(TEMPORARY_PREFIX)}
 
 
-def check_now(found: dict[str, bytes], reference: dict[str, bytes], counts: Counts) -> None:
-    """After a kill: what has its final name must be what it will be in the end."""
-    counts.partial += sum(content != reference.get(name) for name, content in found.items())
+def check_now(found: Files, allowed: Allowed, counts: Counts) -> None:
+    """After a kill: what has its final name must be what some undisturbed run makes."""
+    counts.partial += sum(content not in allowed.get(name, ()) for name, content in found.items())
 
 
-def check_end(found: dict[str, bytes], reference: dict[str, bytes], counts: Counts) -> None:
-    """After a run that got through."""
+def check_end(found: Files, expected: Files, allowed: Allowed, counts: Counts) -> None:
+    """After a run that got through: its own files are as expected, and others as some undisturbed run makes them."""
     counts.rounds += 1
-    counts.lost += len(found.keys() ^ reference.keys())
-    counts.different += sum(found[name] != reference[name] for name in found.keys() & reference.keys())
+    counts.lost += len(expected.keys() - found.keys()) + len(found.keys() - allowed.keys())
+    counts.different += sum(content != found.get(name, content) for name, content in expected.items())
+    counts.different += sum(
+        found[name] not in allowed[name] for name in found.keys() & allowed.keys() - expected.keys()
+    )
+
+
+def allow(*runs: Files) -> Allowed:
+    """Return what each file may hold, given the results of undisturbed runs."""
+    allowed: Allowed = {}
+    for files in runs:
+        for name, content in files.items():
+            allowed.setdefault(name, set()).add(content)
+    return allowed
 
 
 def list_sizes(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
 
 
-def kill_at_random(
-    commands: list[list[str]], output: Path, reference: Path, kills: int, seed: int, longest: float
-) -> Counts:
-    """Run `commands` at once, which write to `output`, until they were killed so many times and then got through.
+def run_forked(arguments: list[str], errors: Path) -> None:
+    """In a fork of this process: run the command line, with what it says on stderr in a file."""
+    for descriptor, path in ((1, Path(os.devnull)), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    sys.argv = ["flowcli", *arguments]
+    from flowcli.cli.app import main
 
-    Kills are spread evenly over `longest`, the seconds that an undisturbed run takes.
+    main()
+
+
+@dataclass(frozen=True)
+class Killer:
+    """Runs batches at once, and kills them.
+
+    Attributes:
+        output: the folder that they write to.
+        sign: the signal.
+        longest: seconds that an undisturbed run takes; kills are spread evenly over it.
+        random: chooses the moments.
     """
-    rng, counts, expected = random.Random(seed), Counts(), results(reference)
-    while True:
-        before = list_sizes(output)
+
+    output: Path
+    sign: signal.Signals
+    longest: float
+    random: random.Random
+
+    def run(self, batches: list[list[str]], *, to_the_end: bool) -> bool:
+        """Run batches with these arguments, and return whether they got through; one that fails ends the program."""
         began = time.monotonic()
-        deadline = math.inf if counts.kills >= kills else began + rng.uniform(0, longest)
-        processes = [
-            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for command in commands
-        ]
-        ended: list[tuple[int, bytes]] = []
-        try:
-            for process in processes:
-                left = None if deadline == math.inf else max(0, deadline - time.monotonic())
-                _, errors = process.communicate(timeout=left)
-                ended.append((process.returncode, errors))
-        except subprocess.TimeoutExpired:
-            for process in processes:
-                process.kill()
-            for process in processes:
-                process.communicate()
+        deadline = math.inf if to_the_end else began + self.random.uniform(0, self.longest)
+        errors = self.output.with_name("errors.txt")
+        errors.write_text("")
+        # A fork has its libraries loaded already: kills hit the work, and not the imports before it.
+        fork = multiprocessing.get_context("fork")
+        processes = [fork.Process(target=run_forked, args=(arguments, errors)) for arguments in batches]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(None if deadline == math.inf else max(0, deadline - time.monotonic()))
+        is_killed = any(process.is_alive() for process in processes)
+        for process in processes:
+            if process.is_alive():
+                assert process.pid is not None
+                os.kill(process.pid, self.sign)
+            process.join()
+        if not is_killed and any(process.exitcode for process in processes):
+            raise SystemExit(f"the batch failed:\n{errors.read_text()}")
+        return not is_killed
+
+
+def kill_at_random(killer: Killer, runs: list[list[list[str]]], references: list[Files], kills: int) -> Counts:
+    """Kill so many times, whichever of `runs` it is; the first of them gets through again and again, and is compared.
+
+    Args:
+        killer: does it.
+        runs: for each kind of run the arguments of its batches, which go at once.
+        references: the files that each kind makes when it is left alone.
+        kills: how many.
+    """
+    counts, allowed, output = Counts(), allow(*references), killer.output
+    while True:
+        sizes, before = list_sizes(output), results(output)
+        is_last = counts.kills >= kills
+        kind = 0 if is_last else killer.random.randrange(len(runs))
+        got_through = killer.run(runs[kind], to_the_end=is_last)
+        found = results(output)
+        counts.lost += len(before.keys() - found.keys())
+        if not got_through:
             counts.kills += 1
-            counts.at_work += list_sizes(output) != before
-            check_now(results(output) if output.exists() else {}, expected, counts)
-            continue
-        for code, errors in ended:
-            if code:
-                raise SystemExit(f"the batch failed with exit code {code}:\n{errors.decode()}")
-        check_end(results(output), expected, counts)
-        if counts.kills >= kills:
-            return counts
-        shutil.rmtree(output)
+            counts.at_work += list_sizes(output) != sizes
+            check_now(found, allowed, counts)
+        elif kind == 0:
+            check_end(found, references[0], allowed, counts)
+            if is_last:
+                return counts
+            shutil.rmtree(output)
+
+
+OUTPUTS = {
+    "both": ["--format", "flo", "-v", "mp4", "--backward"],
+    "flow": ["--format", "flo"],
+    "video": ["-v", "mp4"],
+}
+# What --change-outputs changes between: outputs beside each other, and another style of the same.
+CHANGES = [
+    OUTPUTS["both"],
+    OUTPUTS["flow"],
+    ["-v", "webm", "--occlusion"],
+    ["-v", "mp4", "--backward", "--style", "hsv"],
+    ["--format", "flo", "--resize", "0.5"],
+]
 
 
 def main() -> None:
@@ -138,21 +215,31 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--outputs", choices=OUTPUTS, default="both")
+    parser.add_argument("--signal", choices=["KILL", "TERM", "INT"], default="KILL")
+    parser.add_argument("--change-outputs", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs = make_inputs(folder / "in", [40, 75, 100, 33], (144, 192))
+        from flowcli import estimator  # noqa: F401 - before it is forked
 
-        def command(output: Path, shard: str = "1/1") -> list[str]:
-            chosen = ["--model", options.model, "--jobs", str(options.jobs), "--format", "flo", "-v", "mp4"]
-            chosen += ["--shard", shard, "--backward"]
-            return [sys.executable, "-m", "flowcli", "batch", *inputs, "-o", str(output), *chosen]
+        def batch(output: Path, chosen: list[str], shard: str = "1/1") -> list[str]:
+            how = ["--model", options.model, "--jobs", str(options.jobs), "--shard", shard, *chosen]
+            how += ["--overwrite"] if options.change_outputs else []
+            return ["batch", *inputs, "-o", str(output), *how]
 
-        began = time.monotonic()
-        subprocess.run(command(folder / "reference"), check=True, stdout=subprocess.DEVNULL)
-        longest = time.monotonic() - began
-        parts = [command(folder / "out", f"{k + 1}/{options.shards}") for k in range(options.shards)]
-        counts = kill_at_random(parts, folder / "out", folder / "reference", options.kills, options.seed, longest)
+        kinds = CHANGES if options.change_outputs else [OUTPUTS[options.outputs]]
+        references: list[Files] = []
+        killer = Killer(folder / "out", signal.Signals[f"SIG{options.signal}"], 0, random.Random(options.seed))
+        for number, chosen in enumerate(kinds):
+            began = time.monotonic()
+            killer.run([batch(folder / f"reference{number}", chosen)], to_the_end=True)
+            killer = replace(killer, longest=max(killer.longest, time.monotonic() - began))
+            references.append(results(folder / f"reference{number}"))
+        shards = [f"{k + 1}/{options.shards}" for k in range(options.shards)]
+        runs = [[batch(folder / "out", chosen, shard) for shard in shards] for chosen in kinds]
+        counts = kill_at_random(killer, runs, references, options.kills)
     print(
         f"{counts.kills} kills, {counts.at_work} of them while it wrote, in {counts.rounds} rounds: "
         f"{counts.lost} lost, {counts.partial} partial, {counts.different} different"

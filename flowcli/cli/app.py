@@ -15,12 +15,14 @@ from flowcli import __version__
 from flowcli.cli.batch import batch
 from flowcli.cli.bench import bench
 from flowcli.cli.compile import compile_
+from flowcli.cli.console import message
 from flowcli.cli.convert import convert
 from flowcli.cli.demo import demo
 from flowcli.cli.estimate import estimate
 from flowcli.cli.evaluate import evaluate
 from flowcli.cli.info import info
 from flowcli.cli.render import render
+from flowcli.cli.streams import StandardOutput, discard_stdout, flush_stdout, prepare_streams
 from flowcli.cli.train import train
 from flowcli.cli.weights import weights_app
 from flowcli.errors import FlowcliError, UsageError
@@ -65,15 +67,43 @@ def main() -> None:
     # Threads that wait for each other sleep: spinning, they take the processor from whoever they wait for when a
     # machine is shared. Read once, when the library of torch's threads is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare_streams()
+    code = _run()
+    fault = flush_stdout()
+    if fault is not None:
+        message(f"flowcli: standard output: cannot be written: {fault.strerror or fault}")
+        code = code or 1
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
     try:
         app()
+    except SystemExit as end:
+        return end.code
     except FlowcliError as error:
-        sys.stderr.write(f"flowcli: {error}\n")
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        message(f"flowcli: {error}")
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        sys.stderr.write("flowcli: interrupted\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of stdout went away (`flowcli ... | head`); the exit code of a SIGPIPE death, without its noise.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        message("flowcli: interrupted")
+        return 130
+    except OSError as error:
+        # Help and version are written by Typer and by rich. All other faults of files are told in a line of their own
+        # by now; one that is not is a bug.
+        if not _raised_by_terminal_library(error):
+            raise
+        StandardOutput.fault = error
+        discard_stdout()
+        return 1
+    return 0
+
+
+def _raised_by_terminal_library(error: OSError) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").split(".")[0] in (
+        "typer",
+        "click",
+        "rich",
+    )

@@ -35,8 +35,9 @@ def batch(
 ) -> None:
     """Estimate the flow of many videos, folders or pairs.
 
-    The same command continues where the last run stopped, and does again what has changed: inputs, settings, weights.
-    A bad input does not stop the others; it is listed at the end, and the exit code is 1. Several machines share the
+    The same command continues where the last run stopped, and does again the inputs that have changed. Other outputs
+    are added beside; results of other settings or weights are replaced with --overwrite only. A bad input does not stop
+    the others; it is listed at the end, keeps the result it had, and the exit code is 1. Several machines share the
     work on one folder with --shard 1/N to --shard N/N, at once or one after the other.
     """
     import time
@@ -49,6 +50,7 @@ def batch(
     from flowcli.errors import InputError
     from flowcli.io.sources import expect_pairs
     from flowcli.jobs.batch import Batch
+    from flowcli.jobs.clashes import check_outputs
     from flowcli.jobs.local import run_here
     from flowcli.jobs.plan import BatchItem, plan_batch
     from flowcli.jobs.pool import run_in_processes
@@ -77,6 +79,7 @@ def batch(
     if scale is not None:
         check_scale(scale)
     items = plan_batch(inputs, Path(output), message)
+    check_outputs(items, settings, Path(output))
     part = options.read_shard(shard)
 
     began = time.monotonic()

@@ -5,27 +5,33 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from flowcli.cli.streams import write_stdout
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 Item = TypeVar("Item")
+# File names may hold ends of lines, and what terminals take for commands.
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 
 def print_result(text: str) -> None:
-    """Write one result line to stdout."""
-    sys.stdout.write(f"{text}\n")
+    """Write one result line to stdout, at once: whoever reads it may wait for it."""
+    write_stdout(f"{text}\n")
 
 
 def print_json(value: object) -> None:
     """Write `value` to stdout as indented JSON; NaN and infinity are refused because JSON has neither."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_stdout(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def message(text: str) -> None:
-    """Write one line to stderr."""
-    sys.stderr.write(f"{text}\n")
+    """Write one line to stderr, whatever names are in it; if nobody can hear it, the work goes on."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text.translate(_VISIBLE)}\n")
 
 
 def progress(

@@ -34,6 +34,7 @@ def convert(
     from flowcli.io.flow.listing import list_flows, name_results
     from flowcli.io.flow.loss import Loss
     from flowcli.output.destination import flow_destination
+    from flowcli.output.inputs import InputFiles
     from flowcli.output.plan import find_suffix
 
     paths = list_flows([source])
@@ -44,9 +45,7 @@ def convert(
     if len(paths) > 1 and not destination.is_folder:
         raise UsageError(f"{target}: expected a folder/ for {len(paths)} flow files, got one file")
     outputs = [destination.file(name) for name in names]
-    for path, output in zip(paths, outputs, strict=True):
-        if output.resolve() == path.resolve():
-            raise UsageError(f"{path}: expected another file to write to, got the file itself")
+    InputFiles(paths).check(destination, outputs)
     destination.check(names, overwrite=overwrite)
     row = find_format(f"flow{destination.suffix}")
     loss = Loss()

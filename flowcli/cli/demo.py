@@ -9,6 +9,7 @@ import typer
 
 from flowcli.cli import options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.cli.limits import check_seed
 from flowcli.options import EstimatorOptions
 
 
@@ -18,7 +19,9 @@ def demo(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for frames, flow and pictures.")
     ] = Path("flowcli-demo"),
     size: options.Size = "448x320",
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another scene for every number.")] = 21,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", callback=check_seed, help="Another scene for every number.")
+    ] = 21,
     estimator_options: EstimatorOptions = EstimatorOptions(),
     overwrite: options.Overwrite = False,
     json: options.Json = False,

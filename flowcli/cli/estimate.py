@@ -16,6 +16,7 @@ def estimate(
     format: options.FlowFormat = None,
     backward: options.Backward = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     json: options.Json = False,
     start: options.Start = None,
     end: options.End = None,
@@ -41,22 +42,26 @@ def estimate(
     from contextlib import closing
 
     from flowcli.cli.console import message, print_json, print_result, progress
+    from flowcli.errors import OutputError
+    from flowcli.io.own_results import describe_left_out
     from flowcli.io.sources import open_source
-    from flowcli.jobs.sequence import PairStream, write_flows
+    from flowcli.jobs.one_input import InputJob
+    from flowcli.jobs.resume import check_resumable, find_interrupted
+    from flowcli.jobs.settings import BatchSettings
     from flowcli.output.inputs import InputFiles
     from flowcli.output.plan import plan_outputs
-    from flowcli.output.scale import SequenceScale, choose_sequence_scale
-    from flowcli.output.writer import Appearance, OutputWriter
+    from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
     look = Appearance(style, scale, legend)
-    target = options.read_resize(resize)
+    target, rate = options.read_resize(resize), options.read_fps(fps)
+    selection = options.read_selection(start, end, stride)
     source = open_source(
         inputs,
-        selection=options.read_selection(start, end, stride),
+        selection=selection,
         size=options.read_size(size),
-        fps=options.read_fps(fps),
+        fps=rate,
         # Unbuffered: a thread that waits in it must not hold a lock when the program ends.
         stdin=getattr(sys.stdin.buffer, "raw", sys.stdin.buffer),
         same_length=same_length,
@@ -72,37 +77,46 @@ def estimate(
     read = InputFiles(source.paths)
     if not source.paths:
         read.add_stream(sys.stdin.buffer)
-    read.check(plan.files(source))
-    plan.check(source, overwrite=overwrite)
+    if resume:
+        check_resumable(plan, source)
+    elif not overwrite and (folder := find_interrupted(plan)) is not None:
+        raise OutputError(
+            f"{folder}: an estimate was interrupted there; --resume goes on with it, --overwrite begins anew"
+        )
+    plan.check(source, read, overwrite=overwrite or resume)
+    settings = BatchSettings(
+        selection=selection,
+        fps=rate,
+        resize=target,
+        look=look,
+        same_length=same_length,
+        values=options.read_range(range),
+        strict=strict,
+    )
+    job = InputJob(source, plan, settings)
+    if (left_out := describe_left_out(inputs)) is not None:
+        message(left_out)
 
     began = time.monotonic()
     estimator = build_estimator(estimator_options)
-    colors = choose_sequence_scale(source) if scale is None and plan.has_pictures else SequenceScale(scale)
-    writer = OutputWriter(plan, source, look, colors, estimator_options.model, overwrite=overwrite)
-    done = 0
-    with (
-        PairStream(source) as stream,
-        closing(write_flows(stream.take(), estimator, writer, backward=plan.needs_backward, resize=target)) as results,
-    ):
-        for _ in progress(results, total=source.count, description=source.stem):
-            done += 1
-    if done == 0 and stream.fault is not None:
-        raise stream.fault
+    with closing(job.run(estimator, overwrite=overwrite, resume=resume)) as pairs:
+        for _ in progress(pairs, total=source.count, description=source.stem):
+            pass
     outputs = [str(destination.path) for destination in plan.destinations]
     if json:
         height, width = source.size
         print_json(
             {
                 "outputs": outputs,
-                "pairs": done,
+                "pairs": job.done,
                 "size": {"width": width, "height": height},
                 "seconds": round(time.monotonic() - began, 3),
-                "scale": colors.value if plan.has_pictures else None,
+                "scale": job.scale.value if plan.has_pictures else None,
                 "settings": estimator.settings,
             }
         )
     else:
         for path in outputs:
             print_result(path)
-    if stream.fault is not None:
-        raise stream.fault
+    if job.fault is not None:
+        raise job.fault

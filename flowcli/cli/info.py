@@ -117,7 +117,7 @@ def _list_video_codecs() -> list[dict[str, object]]:
     from av.codec import Codec
     from av.codec.codec import UnknownCodecError
 
-    from flowcli.io.video.write import VIDEO_FORMATS
+    from flowcli.io.video.formats import VIDEO_FORMATS
 
     codecs: list[dict[str, object]] = []
     for suffix, row in VIDEO_FORMATS.items():

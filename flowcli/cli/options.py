@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from flowcli.cli.limits import check_jobs, check_memory, check_threads
+from flowcli.io.flow import FORMATS
+from flowcli.io.pictures import PICTURE_FORMATS
+from flowcli.io.video.formats import VIDEO_FORMATS
 from flowcli.viz.styles import STYLES
 
 if TYPE_CHECKING:
@@ -28,6 +32,10 @@ FRAMES = "Frames"
 PICTURES = "Pictures"
 MODEL = "Model"
 SPEED = "Speed and memory"
+
+FORMAT_NAMES = ", ".join(row.name for row in FORMATS.values())
+PICTURES_OF_A_PAIR = " ".join(PICTURE_FORMATS)
+JOINED_VIDEOS = ", ".join(suffix.lstrip(".") for suffix in VIDEO_FORMATS if suffix != ".gif")
 
 if TYPE_CHECKING:
     Style = str
@@ -48,7 +56,7 @@ FlowPath = Annotated[
         "--output",
         metavar="P",
         rich_help_panel=FILES,
-        help="Flow data: .flo .pfm .npz .npy .flo5 .exr, .png (KITTI 16-bit), or a folder/ with a file per pair.",
+        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), or a folder/ with a file per pair.",
     ),
 ]
 VizPath = Annotated[
@@ -58,7 +66,7 @@ VizPath = Annotated[
         "--viz",
         metavar="P",
         rich_help_panel=FILES,
-        help="Pictures: .png .jpg for a pair; .mp4 .webm .gif or a folder/ for a sequence.",
+        help=f"Pictures: {PICTURES_OF_A_PAIR} for a pair; {' '.join(VIDEO_FORMATS)} or a folder/ for a sequence.",
     ),
 ]
 OcclusionPath = Annotated[
@@ -72,7 +80,9 @@ OcclusionPath = Annotated[
 ]
 FlowFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help="Flow files in a folder. Default flo."),
+    typer.Option(
+        "--format", metavar="NAME", rich_help_panel=FILES, help=f"Flow files in a folder: {FORMAT_NAMES}. Default flo."
+    ),
 ]
 BatchInputs = Annotated[
     list[str],
@@ -86,7 +96,7 @@ BatchFolder = Annotated[
 ]
 BatchFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help="Write flow files: flo, pfm, npz, kitti ..."),
+    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help=f"Write flow files: {FORMAT_NAMES}."),
 ]
 BatchVizFormat = Annotated[
     str | None,
@@ -95,7 +105,7 @@ BatchVizFormat = Annotated[
         "--viz-format",
         metavar="NAME",
         rich_help_panel=FILES,
-        help="Write pictures: mp4 or webm per sequence; png, jpg or webp per pair. "
+        help=f"Write pictures: {JOINED_VIDEOS} per sequence; {PICTURES_OF_A_PAIR.replace('.', '')} per pair. "
         "Default: mp4 where neither this nor --format is given; a pair of a list then gets .flo and .png.",
     ),
 ]
@@ -103,11 +113,23 @@ BatchOcclusion = Annotated[
     bool, typer.Option("--occlusion", rich_help_panel=FILES, help="Write masks of what is hidden in frame 2.")
 ]
 BatchOverwrite = Annotated[
-    bool, typer.Option("--overwrite", rich_help_panel=FILES, help="Begin anew and replace files that exist.")
+    bool,
+    typer.Option(
+        "--overwrite",
+        rich_help_panel=FILES,
+        help="Replace results of other settings, and files that are in the way; each stays until its replacement is "
+        "complete.",
+    ),
 ]
 Jobs = Annotated[
     int,
-    typer.Option("--jobs", min=1, metavar="N", rich_help_panel=SPEED, help="Inputs at a time; they share the CPU."),
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        rich_help_panel=SPEED,
+        callback=check_jobs,
+        help="Inputs at a time; they share the CPU.",
+    ),
 ]
 ShardOf = Annotated[
     str | None,
@@ -198,6 +220,10 @@ Backward = Annotated[
     bool, typer.Option("--backward", rich_help_panel=FILES, help="Estimate frame 2 -> frame 1 as well (NAME.backward).")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=FILES, help="Replace files that exist.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", rich_help_panel=FILES, help="Go on where an interrupted estimate into folders stopped."),
+]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=FILES, help="Print one JSON object instead of paths.")]
 
 Device = Annotated[
@@ -205,10 +231,23 @@ Device = Annotated[
 ]
 Memory = Annotated[
     float | None,
-    typer.Option("--memory", metavar="GIB", rich_help_panel=SPEED, help="Ceiling for the network's buffers, in GiB."),
+    typer.Option(
+        "--memory",
+        metavar="GIB",
+        rich_help_panel=SPEED,
+        callback=check_memory,
+        help="Ceiling for the network's buffers, in GiB.",
+    ),
 ]
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, metavar="N", rich_help_panel=SPEED, help="CPU threads of the network.")
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        rich_help_panel=SPEED,
+        callback=check_threads,
+        help="CPU threads of the network.",
+    ),
 ]
 
 
@@ -252,10 +291,10 @@ def read_fps(text: str | None) -> Fraction | None:
     from fractions import Fraction
 
     def parse(text: str) -> Fraction:
-        try:
-            rate = Fraction(text)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
+        # No exponents: 1e99999999 would be computed for minutes.
+        rate = Fraction(0)
+        if re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/0*[1-9]\d{0,8}", text.strip(), re.ASCII):
+            rate = Fraction(text.strip())
         if not 0 < rate <= 10_000:
             raise ValueError(f"expected frames per second such as 30 or 30000/1001, got {text!r}")
         return rate

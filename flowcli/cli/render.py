@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowcli.cli import options
+from flowcli.io.video.formats import VIDEO_FORMATS
 
 if TYPE_CHECKING:
     from flowcli.output.destination import Destination
@@ -26,7 +27,8 @@ def render(
             "--output",
             metavar="P",
             rich_help_panel=options.FILES,
-            help="A picture (.png .jpg .webp), a folder/ of pictures, or a video (.mp4 .webm .gif). "
+            help=f"A picture ({options.PICTURES_OF_A_PAIR}), a folder/ of them, or a video "
+            f"({' '.join(VIDEO_FORMATS)}). "
             "Default for one flow: NAME.flow.png here.",
         ),
     ] = None,
@@ -52,12 +54,14 @@ def render(
 ) -> None:
     """Draw flow files as pictures or as a video."""
     from flowcli import __version__, viz
-    from flowcli.cli.console import print_json, print_result, progress
+    from flowcli.cli.console import message, print_json, print_result, progress
     from flowcli.errors import InputError, UsageError
     from flowcli.io.flow import read_flow
     from flowcli.io.flow.listing import list_flows, name_results
     from flowcli.io.frames import Selection
+    from flowcli.io.own_results import describe_left_out
     from flowcli.jobs.shots import Shots
+    from flowcli.output.inputs import InputFiles
     from flowcli.output.sinks import open_picture_sink
     from flowcli.viz.scale import check_scale, choose_common_scale
 
@@ -73,7 +77,11 @@ def render(
     if not frames and selection != Selection():
         raise UsageError("--start, --end and --stride choose among the frames; name those with --frames")
     shots = Shots(frames or [], len(paths), options.read_fps(fps), selection)
+    read = InputFiles([*paths, *shots.paths])
+    read.check(destination, (destination.file(name) for name in names))
     destination.check(names, overwrite=overwrite)
+    if (left_out := describe_left_out(frames or [])) is not None:
+        message(left_out)
     if scale is None:
         step = -(-len(paths) // SCALE_SAMPLES)
         scale = choose_common_scale(read_flow(path) for path in paths[step // 2 :: step])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowcli.cli import options
+from flowcli.cli.limits import check_seed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +54,8 @@ def train(
         typer.Option("--minutes", min=0, metavar="M", help="Save and stop after M minutes; --resume goes on."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, metavar="N", help="Overrides the settings' seed.")
+        int | None,
+        typer.Option("--seed", metavar="N", callback=check_seed, help="Overrides the settings' seed."),
     ] = None,
     device: options.Device = "auto",
     threads: options.Threads = None,

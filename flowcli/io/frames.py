@@ -21,6 +21,8 @@ from flowcli.io.own_results import leave_out_results
 # What file managers leave behind.
 _SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 _TIMESTAMP = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
+# Python counts no further than 2^63 in places, which has 19 digits.
+_LONGEST_MOMENT = 18
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Moment:
         Raises:
             ValueError: anything else.
         """
-        if text.isascii() and text.isdigit():
+        match = _TIMESTAMP.fullmatch(text) if len(text) <= _LONGEST_MOMENT else None
+        if match is not None and text.isdigit():
             return cls(int(text))
-        match = _TIMESTAMP.fullmatch(text)
         if match is None:
             raise ValueError(f"expected a frame number such as 120 or a time such as 4.5s or 1:02:03, got {text!r}")
         hours, minutes, seconds = match.groups()

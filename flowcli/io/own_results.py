@@ -19,7 +19,7 @@ def is_result_file(path: Path) -> bool:
 
 def is_result_folder(path: Path) -> bool:
     """Return whether a folder is called as those for results are, or has a journal of results in it."""
-    return path.suffix in _ENDINGS or any((path / STATE_FOLDER).glob("*.jsonl"))
+    return path.suffix in _ENDINGS or any((path / STATE_FOLDER).glob("journal*.jsonl"))
 
 
 def leave_out_results(paths: Sequence[Path]) -> list[Path]:

@@ -199,7 +199,12 @@ class Batch:
             # As the journal gives it back.
             wanted = Attempt(item.origin, fingerprint, json.loads(json.dumps(described)), None, None)
             tried = attempts.get(output.kind, {})
-            findings.append(examine(wanted, tried, output.destination, known, self._folder))
+            try:
+                findings.append(examine(wanted, tried, output.destination, known, self._folder))
+            except OSError as error:
+                # A name that the file system does not take, most likely.
+                reason = f"{output.destination.path}: cannot be looked at: {error.strerror or error}"
+                return _Survey(item, outputs, fault=reason)
         return _Survey(item, outputs, tuple(findings))
 
     def _ask(self, notify: Callable[[str], None]) -> None:

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from flowcli.io.names import LONGEST_NAME, shorten_name
 from flowcli.io.own_results import STATE_FOLDER
 from flowcli.jobs.attempt import Attempt
 from flowcli.jobs.journal import list_journals, read_ledger
 
-# A file system gives a name 255 bytes; the longest ending of an output is `.flow.backward.webm`.
-_LONGEST_NAME = 230
+# Room for `.flow.backward.webm`, the longest ending of an output.
+_LONGEST_NAME = LONGEST_NAME - 25
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Candidate:
     def name(self, level: int) -> str:
         """Return the name of a length: 0 is the shortest."""
         if level == 0:
-            return shorten(self.base)
+            return _shorten(self.base)
         parts = [*self.place.resolve().parts[1:][-level + 1 :], self.base] if level > 1 else [self.base]
-        return shorten("/".join(parts) + self.suffix)
+        return _shorten("/".join(parts) + self.suffix)
 
     @property
     def levels(self) -> int:
@@ -158,16 +159,9 @@ def _drop_repeated(candidates: Sequence[Candidate], levels: Sequence[int]) -> li
     return [k for k, c in enumerate(candidates) if levels[k] == 0 and first[c.origin, c.base] == k]
 
 
-def shorten(name: str) -> str:
-    """Return a relative path whose last part leaves room for the endings of outputs."""
+def _shorten(name: str) -> str:
     path = PurePosixPath(name)
-    last = os.fsencode(path.name)
-    if len(last) <= _LONGEST_NAME:
-        return name
-    digest = _digest(path.name)
-    # Cut between characters, of which UTF-8 has some that are several bytes long.
-    kept = last[: _LONGEST_NAME - 1 - len(digest)].decode("utf-8", "ignore")
-    return str(path.with_name(f"{kept}~{digest}"))
+    return str(path.with_name(shorten_name(path.name, _LONGEST_NAME))) if path.name else name
 
 
 def _digest(text: str) -> str:

@@ -36,9 +36,9 @@ class BatchSettings:
         strict: whether missing frames are an error.
     """
 
-    flow_suffix: str | None
-    pair_flow_suffix: str | None
-    picture_suffix: str | None
+    flow_suffix: str | None = None
+    pair_flow_suffix: str | None = None
+    picture_suffix: str | None = None
     backward: bool = False
     occlusion: bool = False
     selection: Selection = field(default_factory=Selection)

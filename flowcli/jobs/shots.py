@@ -37,6 +37,7 @@ class Shots:
     Attributes:
         fps: shots per second.
         aspect: width of a pixel over its height when shown.
+        paths: the files and folders of the frames.
     """
 
     def __init__(
@@ -60,13 +61,16 @@ class Shots:
         self._image: Frame | None = None
         self._source: FrameSource | None = None
         self.fps, self.aspect = fps or DEFAULT_FPS, Fraction(1)
+        self.paths: tuple[Path, ...] = ()
         if len(inputs) == count == 1 and _is_image(inputs[0]):
             (self._image,) = read_images(inputs)
+            self.paths = (Path(inputs[0]),)
         elif inputs:
             self._source = open_source(inputs, selection=selection, fps=fps)
             if self._source.count is not None and self._source.count + 1 == count > 1:
                 self._source = open_source(inputs, selection=selection, fps=fps, same_length=True)
             self.fps, self.aspect = self._source.fps, self._source.aspect
+            self.paths = self._source.paths
             if self._source.count is not None and self._source.count != count:
                 raise self._wrong_number(f"found {self._source.count + 1}")
 

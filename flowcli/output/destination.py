@@ -11,9 +11,10 @@ from flowcli.errors import InputError, OutputError, UsageError
 from flowcli.io.atomic import check_writable
 from flowcli.io.flow import FORMATS, find_format
 from flowcli.io.image import PICTURE_SUFFIXES
+from flowcli.io.names import LONGEST_NAME, shorten_name
+from flowcli.io.video.formats import VIDEO_FORMATS
 
-# Suffix -> FFmpeg's name of the encoder; `video.write` holds the settings of each.
-VIDEO_SUFFIXES = (".mp4", ".webm", ".gif")
+VIDEO_SUFFIXES = tuple(VIDEO_FORMATS)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Destination:
 
     def file(self, name: str) -> Path:
         """Return the path for the result of the pair `name`."""
-        return self.path / f"{name}{self.suffix}" if self.is_folder else self.path
+        if not self.is_folder:
+            return self.path
+        return self.path / f"{shorten_name(name, LONGEST_NAME - len(self.suffix))}{self.suffix}"
 
     def variant(self, word: str) -> Destination:
         """Return the destination next to this one with `.word` in its name."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from flowcli.errors import UsageError
 from flowcli.io.flow import FORMATS
 from flowcli.io.image import PICTURE_SUFFIXES
 from flowcli.io.sources import FrameSource
 from flowcli.output.destination import VIDEO_SUFFIXES, Destination, flow_destination, picture_destination
+from flowcli.output.inputs import InputFiles
 
 # The word in the names of files for the flow from frame 2 to frame 1.
 BACKWARD = "backward"
@@ -59,19 +59,16 @@ class OutputPlan:
         """Every destination, those of the backward flow included."""
         return [output.destination for output in self.outputs]
 
-    def files(self, source: FrameSource) -> Iterator[Path]:
-        """Yield every file that will be written, as far as the length of the source is known."""
-        for destination in self.destinations:
-            if destination.is_folder:
-                yield from (destination.file(source.name(k)) for k in range(source.count or 0))
-            else:
-                yield destination.path
-
-    def check(self, source: FrameSource, *, overwrite: bool) -> None:
+    def check(self, source: FrameSource, inputs: InputFiles, *, overwrite: bool) -> None:
         """Raise a FlowcliError if the outputs do not fit the source or cannot be written; makes folders.
 
+        Args:
+            source: the sequence.
+            inputs: the files that it is read from.
+            overwrite: whether files that are there already may be replaced.
+
         Raises:
-            UsageError: one file for a whole sequence, or one file for two outputs.
+            UsageError: one file for a whole sequence, or one file for two outputs, or for input and output.
             OutputError: a file exists already, or cannot be written.
         """
         for destination in self.destinations:
@@ -80,12 +77,15 @@ class OutputPlan:
                     f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
                     f"name a folder instead, such as {destination.path.with_suffix('')}/"
                 )
-        files = [d.file("") for d in self.destinations]
-        for file in files:
+        # By their real places: a link to a folder is that folder.
+        files = [os.path.realpath(d.file("")) for d in self.destinations]
+        for destination, file in zip(self.destinations, files, strict=True):
             if files.count(file) > 1:
-                raise UsageError(f"{file}: named for two outputs; give each its own name")
+                raise UsageError(f"{destination.path}: named for two outputs; give each its own name")
+        names = [source.name(k) for k in range(source.count or 0)]
         for destination in self.destinations:
-            names = (source.name(k) for k in range(source.count or 0))
+            inputs.check(destination, (destination.file(name) for name in names))
+        for destination in self.destinations:
             destination.check(names, overwrite=overwrite)
 
 

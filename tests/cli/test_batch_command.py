@@ -119,7 +119,7 @@ def test_requests_that_cannot_work_are_refused_before_the_network_is_loaded(clip
 
 @pytest.mark.parametrize(
     "arguments",
-    [["in"], *(["in", "-o", "out", *wrong] for wrong in (["--jobs", "0"], ["--start", "x"], ["--shard", "3/2"]))],
+    [["in"], *(["in", "-o", "out", *wrong] for wrong in (["--start", "x"], ["--shard", "3/2"]))],
 )
 def test_wrong_usage(clips, arguments):
     assert run(*arguments).exit_code == 2

@@ -75,8 +75,8 @@ def test_a_folder_gets_flo_unless_told():
         (["in", "out.npy"], "expected a folder/ for 2 flow files"),
         (["in/a.flo", "out.npy", "--format", "npy"], "--format npy is for a folder"),
         (["in", "out/", "--format", "jpeg"], "expected a flow format of flo, kitti"),
-        (["in/a.flo", "in/a.flo", "--overwrite"], "got the file itself"),
-        (["in", "in", "--overwrite"], "got the file itself"),
+        (["in/a.flo", "in/a.flo", "--overwrite"], "got the input itself"),
+        (["in", "in", "--overwrite"], "got the input itself"),
         (["in/a.flo", "none/out.npy"], "does not exist"),
     ],
 )

@@ -8,7 +8,8 @@ import pytest
 
 from flowcli.errors import OutputError
 from flowcli.io.sources.video import VideoReader
-from flowcli.io.video.write import VIDEO_FORMATS, VideoSink
+from flowcli.io.video.formats import VIDEO_FORMATS
+from flowcli.io.video.write import VideoSink
 
 RATE = Fraction(25, 2)
 

@@ -10,6 +10,7 @@ from flowcli.io.flow import read_flow
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sources import open_source
 from flowcli.jobs.sequence import PairStream, write_flows
+from flowcli.output.inputs import InputFiles
 from flowcli.output.plan import plan_outputs
 from flowcli.output.scale import SequenceScale
 from flowcli.output.writer import Appearance, OutputWriter
@@ -17,7 +18,7 @@ from flowcli.output.writer import Appearance, OutputWriter
 
 def run(source, method, output, viz=None, **options):
     plan = plan_outputs(source, str(output), viz and str(viz), None, backward=False, flow_format=None)
-    plan.check(source, overwrite=False)
+    plan.check(source, InputFiles(source.paths), overwrite=False)
     writer = OutputWriter(plan, source, Appearance(), SequenceScale(5.0), "", overwrite=False)
     with PairStream(source) as stream:
         results = write_flows(stream.take(), Estimator(method), writer, backward=False, resize=Resize())

@@ -3,42 +3,67 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from flowcli.deferred import Deferred
 from flowcli.errors import InputError
-from flowcli.flow import FlowField
-from flowcli.io.flow import exr, kitti
-from flowcli.io.flow.flo import decode_flo, encode_flo
-from flowcli.io.flow.flo5 import decode_flo5, encode_flo5
 from flowcli.io.flow.format import FlowFormat
-from flowcli.io.flow.npy import decode_npy, encode_npy
-from flowcli.io.flow.npz import decode_npz, encode_npz
-from flowcli.io.flow.pfm import decode_pfm, encode_pfm
+
+if TYPE_CHECKING:
+    from flowcli.flow import FlowField
 
 __all__ = ["FORMATS", "FlowFormat", "find_format", "read_flow", "write_flow"]
 
+
+def _deferred(name: str) -> Deferred[..., Any]:
+    return Deferred(f"flowcli.io.flow.{name}")
+
+
 _ROWS = (
-    FlowFormat("flo", ".flo", "Middlebury: float32 u, v; 1e10 where unknown", encode_flo, decode_flo),
+    FlowFormat(
+        "flo",
+        ".flo",
+        "Middlebury: float32 u, v; 1e10 where unknown",
+        _deferred("flo:encode_flo"),
+        _deferred("flo:decode_flo"),
+    ),
     FlowFormat(
         "kitti",
         ".png",
         "KITTI: 16-bit RGB PNG, steps of 1/64 px from -512 to 512, a flag where known",
-        kitti.encode_kitti,
-        kitti.decode_kitti,
-        step=kitti.STEP,
-        lowest=kitti.LOWEST,
-        highest=kitti.HIGHEST,
+        _deferred("kitti:encode_kitti"),
+        _deferred("kitti:decode_kitti"),
+        step=1 / 64,
+        lowest=-512.0,
+        highest=65535 / 64 - 512,
     ),
     FlowFormat(
-        "pfm", ".pfm", "portable float map: float32 u, v, 0, rows upwards; NaN where unknown", encode_pfm, decode_pfm
+        "pfm",
+        ".pfm",
+        "portable float map: float32 u, v, 0, rows upwards; NaN where unknown",
+        _deferred("pfm:encode_pfm"),
+        _deferred("pfm:decode_pfm"),
     ),
-    FlowFormat("npz", ".npz", "NumPy zip: float32 uv (H, W, 2), bool valid (H, W)", encode_npz, decode_npz),
-    FlowFormat("npy", ".npy", "NumPy: float32 (H, W, 2); NaN where unknown", encode_npy, decode_npy),
+    FlowFormat(
+        "npz",
+        ".npz",
+        "NumPy zip: float32 uv (H, W, 2), bool valid (H, W)",
+        _deferred("npz:encode_npz"),
+        _deferred("npz:decode_npz"),
+    ),
+    FlowFormat(
+        "npy",
+        ".npy",
+        "NumPy: float32 (H, W, 2); NaN where unknown",
+        _deferred("npy:encode_npy"),
+        _deferred("npy:decode_npy"),
+    ),
     FlowFormat(
         "flo5",
         ".flo5",
         "Spring: HDF5 dataset flow, float32 (H, W, 2), gzip; NaN where unknown",
-        encode_flo5,
-        decode_flo5,
+        _deferred("flo5:encode_flo5"),
+        _deferred("flo5:decode_flo5"),
         module="h5py",
         extra="spring",
     ),
@@ -46,8 +71,8 @@ _ROWS = (
         "exr",
         ".exr",
         "OpenEXR: float32 channels u, v; NaN where unknown",
-        exr.encode_exr,
-        exr.decode_exr,
+        _deferred("exr:encode_exr"),
+        _deferred("exr:decode_exr"),
         module="OpenEXR",
         extra="exr",
     ),
@@ -55,12 +80,12 @@ _ROWS = (
         "half-exr",
         ".half.exr",
         "OpenEXR: the same as 16-bit halves, 11 significant bits",
-        exr.encode_half_exr,
-        exr.decode_exr,
+        _deferred("exr:encode_half_exr"),
+        _deferred("exr:decode_exr"),
         step=2.0**-24,
         relative_step=2.0**-10,
-        lowest=-exr.HIGHEST_HALF,
-        highest=exr.HIGHEST_HALF,
+        lowest=-65504.0,
+        highest=65504.0,
         module="OpenEXR",
         extra="exr",
     ),

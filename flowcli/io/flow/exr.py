@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from flowcli.errors import FormatError
 from flowcli.flow import FlowField
 from flowcli.io.exr_header import ExrHeader, read_exr_header
+from flowcli.io.flow import FORMATS
 from flowcli.io.limits import check_decoding
 
-HIGHEST_HALF = 65504.0
+_HALF = FORMATS[".half.exr"]
 _CHANNELS = ("u", "v")
 _KINDS = {0: "uint32", 1: "float16", 2: "float32"}
 _FLOATS = {1: np.float16, 2: np.float32}
@@ -41,7 +42,7 @@ def encode_half_exr(field: FlowField) -> bytes:
 def _encode(field: FlowField, dtype: type[np.float32] | type[np.float16]) -> bytes:
     import OpenEXR
 
-    uv = field.uv.clip(-HIGHEST_HALF, HIGHEST_HALF) if dtype is np.float16 else field.uv
+    uv = field.uv.clip(_HALF.lowest, _HALF.highest) if dtype is np.float16 else field.uv
     channels = {name: np.ascontiguousarray(uv[..., index], dtype) for index, name in enumerate(_CHANNELS)}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     with tempfile.TemporaryDirectory() as folder:

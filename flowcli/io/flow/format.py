@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from flowcli.deferred import Deferred
 from flowcli.errors import InputError
-from flowcli.flow import FlowField
 from flowcli.io.atomic import write_bytes
 from flowcli.io.limits import read_bytes
+
+if TYPE_CHECKING:
+    from flowcli.flow import FlowField
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class FlowFormat:
     name: str
     suffix: str
     description: str
-    encode: Callable[[FlowField], bytes]
-    decode: Callable[[bytes, str], FlowField]
+    encode: Deferred[[FlowField], bytes]
+    decode: Deferred[[bytes, str], FlowField]
     step: float = 0.0
     relative_step: float = 0.0
     lowest: float = -math.inf

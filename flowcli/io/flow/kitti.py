@@ -11,18 +11,17 @@ import numpy as np
 
 from flowcli.errors import FormatError
 from flowcli.flow import FlowField
+from flowcli.io.flow import FORMATS
 from flowcli.io.png import RGB, check_png
 from flowcli.io.png_rows import read_rgb16_rows
 
-STEP = 1 / 64
-LOWEST = -512.0
-HIGHEST = 65535 / 64 - 512
+_ROW = FORMATS[".png"]
 
 
 def encode_kitti(field: FlowField) -> bytes:
     """Return the file for `field`: rounded to the nearest step, clipped to the range."""
     known = field.known
-    code = np.rint(np.nan_to_num(field.uv).clip(LOWEST, HIGHEST) * 64) + 2**15
+    code = np.rint(np.nan_to_num(field.uv).clip(_ROW.lowest, _ROW.highest) / _ROW.step) + 2**15
     bgr = np.empty((*field.size, 3), np.uint16)  # OpenCV orders channels B, G, R
     bgr[..., 2] = code[..., 0] * known
     bgr[..., 1] = code[..., 1] * known

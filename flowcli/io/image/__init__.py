@@ -21,6 +21,7 @@ from flowcli.io.image.kinds import IMAGE_KINDS, IMAGE_SUFFIXES, decode_pages, de
 from flowcli.io.image.range import RangeChoice, ValueRange, choose_range, describe_range, parse_range, to_frame
 from flowcli.io.image.stored import StoredImage
 from flowcli.io.limits import read_bytes
+from flowcli.io.pictures import PICTURE_FORMATS
 
 __all__ = [
     "IMAGE_KINDS",
@@ -44,17 +45,10 @@ __all__ = [
     "write_image",
 ]
 
-# Suffix -> OpenCV's encoder options. Quality 95 keeps colour edges of flow pictures clean.
-_WRITERS: dict[str, list[int]] = {
-    ".png": [],
-    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
-    ".bmp": [],
-    ".tif": [],
-    ".tiff": [],
-}
-PICTURE_SUFFIXES = tuple(_WRITERS)
+PICTURE_SUFFIXES = tuple(PICTURE_FORMATS)
+
+# What OpenCV calls the quality of a format; JPEG's for all others.
+_QUALITY = {".webp": cv2.IMWRITE_WEBP_QUALITY}
 
 
 def read_image(path: str | Path) -> Frame:
@@ -100,15 +94,17 @@ def decode_image(data: bytes, name: str) -> Frame:
 def check_picture_suffix(path: str | Path) -> None:
     """Raise InputError that lists the suffixes unless `write_image` knows that of `path`."""
     suffix = Path(path).suffix.lower()
-    if suffix not in _WRITERS:
+    if suffix not in PICTURE_FORMATS:
         found = f"'{suffix}'" if suffix else "no suffix"
-        raise InputError(f"{path}: expected a picture ending in {' '.join(_WRITERS)}, found {found}")
+        raise InputError(f"{path}: expected a picture ending in {' '.join(PICTURE_FORMATS)}, found {found}")
 
 
 def encode_image(frame: Frame, suffix: str) -> bytes:
     """Return `frame`, uint8 `(H, W, 3)` RGB, as the bytes of a file with the given suffix (of PICTURE_SUFFIXES)."""
     check_frame(frame)
-    _, encoded = cv2.imencode(suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), _WRITERS[suffix])
+    quality = PICTURE_FORMATS[suffix].quality
+    options = [] if quality is None else [_QUALITY.get(suffix, cv2.IMWRITE_JPEG_QUALITY), quality]
+    _, encoded = cv2.imencode(suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
     return encoded.tobytes()
 
 

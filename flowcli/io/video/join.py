@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from flowcli.errors import OutputError
 from flowcli.io.atomic import replace_when_complete
 from flowcli.io.video.container import ANY_TEXT
-from flowcli.io.video.write import VIDEO_FORMATS
+from flowcli.io.video.formats import VIDEO_FORMATS
 
 
 def join_videos(segments: Iterable[tuple[Path, Fraction]], path: Path, comment: str) -> None:

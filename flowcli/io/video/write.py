@@ -11,7 +11,6 @@ import math
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,63 +27,12 @@ from flowcli.errors import OutputError
 from flowcli.flow import Frame
 from flowcli.io.atomic import replace_when_complete
 from flowcli.io.video.container import ANY_TEXT
+from flowcli.io.video.formats import VIDEO_FORMATS, VideoFormat
 
-_THREADS = "4"
 _BT709 = 1
 # The same bytes on every processor: SWS_BICUBIC, SWS_ACCURATE_RND and SWS_BITEXACT of FFmpeg's swscale.h, as numbers
 # because PyAV before 18 (the last for Python 3.10 is 17) has no names for the second and third.
 _EXACT = 0x4 | 0x40000 | 0x80000
-
-
-@dataclass(frozen=True)
-class VideoFormat:
-    """One row of VIDEO_FORMATS.
-
-    Attributes:
-        container: FFmpeg's name of the muxer.
-        muxing: its options.
-        codec: FFmpeg's name of the encoder.
-        encoding: its options.
-        pixels: FFmpeg's name of the pixel format.
-        even: whether width and height have to be even.
-        ticks: smallest number of ticks per second for timestamps; 0 for exactly 100.
-    """
-
-    container: str
-    muxing: dict[str, str]
-    codec: str
-    encoding: dict[str, str]
-    pixels: str
-    even: bool
-    ticks: int
-
-
-VIDEO_FORMATS: dict[str, VideoFormat] = {
-    ".mp4": VideoFormat(
-        "mp4",
-        # The index goes to the front: a browser can start before it has the whole file.
-        {"movflags": "+faststart"},
-        "libx264",
-        # No macroblock tree: in the x264 that PyAV brings its assembly reads memory that nobody wrote, and the same
-        # pictures then give one of several files. It also is what looks ahead, so the encoder holds fewer frames.
-        {"crf": "18", "preset": "medium", "mbtree": "0", "threads": _THREADS},
-        "yuv420p",
-        even=True,
-        ticks=15_000,
-    ),
-    ".webm": VideoFormat(
-        "webm",
-        # Without it the muxer writes a random number into the header.
-        {"fflags": "+bitexact"},
-        "libvpx-vp9",
-        {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1", "lag-in-frames": "16"}
-        | {"threads": _THREADS},
-        "yuv420p",
-        even=False,
-        ticks=1000,
-    ),
-    ".gif": VideoFormat("gif", {"loop": "0"}, "gif", {}, "pal8", even=False, ticks=100),
-}
 
 
 class VideoEncoder:

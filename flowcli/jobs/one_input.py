@@ -1,0 +1,73 @@
+"""One input through an estimator into its outputs, as `flowcli estimate` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack, closing
+
+from flowcli.errors import FlowcliError
+from flowcli.estimator import Estimator
+from flowcli.io.sources import FrameSource
+from flowcli.jobs.resume import SequenceProgress, can_resume
+from flowcli.jobs.sequence import PairStream, write_flows
+from flowcli.jobs.settings import BatchSettings
+from flowcli.output.plan import OutputPlan
+from flowcli.output.scale import SequenceScale, choose_sequence_scale
+from flowcli.output.writer import OutputWriter
+
+
+class InputJob:
+    """The work on one input.
+
+    Attributes:
+        done: number of pairs that are written, those of an earlier run included.
+        scale: of the pictures.
+        fault: why the input ended early, or None.
+    """
+
+    def __init__(self, source: FrameSource, plan: OutputPlan, settings: BatchSettings) -> None:
+        """Describe it; `settings` says selection, size and look."""
+        self._source, self._plan, self._settings = source, plan, settings
+        self.done = 0
+        self.scale = SequenceScale(settings.look.scale)
+        self.fault: FlowcliError | None = None
+
+    def run(self, estimator: Estimator, *, overwrite: bool, resume: bool) -> Generator[None, None, None]:
+        """Do it; yields after every pair that is written.
+
+        Args:
+            estimator: makes the flow.
+            overwrite: begin anew, and replace files that are there.
+            resume: go on where an earlier run stopped.
+
+        Raises:
+            InputError, FormatError: the first pair cannot be read.
+            OutputError: the results cannot be written.
+            EngineError: the estimator failed.
+        """
+        source, plan, settings = self._source, self._plan, self._settings
+        model = str(estimator.settings.get("model"))
+        with ExitStack() as stack:
+            progress: SequenceProgress | None = None
+            if can_resume(plan, source):
+                opened = SequenceProgress(plan, source, settings, estimator.settings, resume=resume and not overwrite)
+                progress = stack.enter_context(opened)
+                self.done = progress.done
+                self.scale = SequenceScale(progress.scale or settings.look.scale)
+            if self.scale.fixed is None and plan.has_pictures:
+                self.scale = choose_sequence_scale(source)
+            if progress is not None:
+                progress.start(self.scale.fixed)
+            if self.done == source.count:
+                return
+            writer = OutputWriter(plan, source, settings.look, self.scale, model, overwrite=overwrite or resume)
+            stream = stack.enter_context(PairStream(source, self.done))
+            flows = write_flows(stream.take(), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
+            for _ in stack.enter_context(closing(flows)):
+                self.done += 1
+                if progress is not None:
+                    progress.advance(self.done)
+                yield
+        self.fault = stream.fault
+        if self.done == 0 and stream.fault is not None:
+            raise stream.fault
