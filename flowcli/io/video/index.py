@@ -25,7 +25,8 @@ from flowcli.io.video.packets import REORDERING, PacketScan, scan_packets
 
 # Pixels of all frames together that are decoded in a fraction of a second: 36 frames of 1280x720.
 AN_INSTANT = 2**25
-# Decoders that go on over damage without a word, and with several threads differently every time.
+# Decoders that go on over damage without a word, from what they decoded before, and with several threads differently
+# every time.
 _SILENT = frozenset({"ffv1", "theora", "vp8"})
 
 
@@ -118,10 +119,10 @@ def index_video(path: Path, end: Moment | None = None) -> VideoIndex:
     stamps = count.timestamps if all(a < b for a, b in pairwise(count.timestamps)) else array("q")
     leading, missing = _find_missing(scan, count, stamps)
     damage = Damage(count.damaged, missing, scan.fault or count.end, count.reason)
-    trusted = not (scan.doubtful or scan.headless or damage.within or leading) and _agree(scan, stamps)
+    trusted = not (silent or scan.doubtful or scan.headless or damage.within or leading) and _agree(scan, stamps)
     fps, times = _find_rate(rates, stamps, tick)
     keyframes, checksums = (scan.keyframes, scan.checksums) if trusted else (array("q"), [])
-    one_thread = silent or not trusted
+    one_thread = not trusted
     return VideoIndex(count.length, stamps, keyframes, checksums, True, one_thread, fps, times, damage, leading)
 
 
