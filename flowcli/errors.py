@@ -14,9 +14,30 @@ traceback.
 
 from __future__ import annotations
 
+import unicodedata
+
+_LONGEST, _TAIL = 1000, 200
+
 
 class FlowcliError(Exception):
-    """Base of all errors with a message for the user."""
+    """Base of all errors with a message for the user: one line, whatever a file or its name puts into it."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(_as_one_line(str(message)))
+
+
+def _as_one_line(text: str) -> str:
+    # Text from files is quoted in messages: it must not move the cursor, nor be what stdout cannot encode (surrogates
+    # stand for bytes that are no UTF-8), nor fill the screen.
+    text = _shorten(text)
+    if text.isprintable():
+        return text
+    visible = (c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
+    return _shorten("".join(visible))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - _TAIL - 5]} ... {text[-_TAIL:]}"
 
 
 class InputError(FlowcliError):

@@ -5,7 +5,6 @@ Without torch, so that a command's help can be made from it; each field's metada
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from typing import TypedDict
 
@@ -57,21 +56,20 @@ class EstimatorOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", str(self.model))
         if not isinstance(self.device, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"expected {flag('device')} as text such as auto, cpu or cuda, got {self.device!r}")
+            raise UsageError(f"{flag('device')}: expected text such as auto, cpu or cuda, got {self.device!r}")
         if self.refine not in (None, True, False):
-            raise UsageError(f"expected {flag('refine')} as true or false, got {self.refine!r}")
+            raise UsageError(f"{flag('refine')}: expected true or false, got {self.refine!r}")
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if value not in choices and not (value is None and name in _OPTIONAL):
-                raise UsageError(f"expected {flag(name)} as one of {', '.join(choices)}, got {value!r}")
+                raise UsageError(f"{flag(name)}: expected one of {', '.join(choices)}, got {value!r}")
         for name, (least, most) in RANGES.items():
             value = getattr(self, name)
             if value is None:
                 continue
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not least <= value <= most or (name != "memory" and value != int(value)):
-                limit = f"from {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
-                raise UsageError(f"expected {flag(name)} as a number {limit}, got {value!r}")
+                raise UsageError(f"{flag(name)}: expected a number from {least:g} to {most:g}, got {value!r}")
 
     @property
     def given(self) -> frozenset[str]:

@@ -18,10 +18,6 @@ from flowcli.errors import WeightsError
 from flowcli.model.config import ModelConfig
 from flowcli.model.perceiver import PerceiverFlow, fourier_positions
 
-# What a checkpoint may ask for. The published network has 24 layers and 188 MB of positions.
-MAX_LAYERS = 1024
-MAX_POSITION_BYTES = 2 * 2**30
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -59,23 +55,9 @@ def build_model(checkpoint: Checkpoint) -> PerceiverFlow:
     return model.eval()
 
 
-def expected_shapes(config: ModelConfig, path: Path) -> dict[str, tuple[int, ...]]:
-    """Name every tensor of `PerceiverFlow(config)` with its shape.
-
-    Raises:
-        WeightsError: the configuration asks for more than any real checkpoint does (`path` is named).
-    """
-    height, width = config.tile
-    if config.layers > MAX_LAYERS or height * width * config.position_width * 4 > MAX_POSITION_BYTES:
-        raise WeightsError(
-            f"{path}: expected at most {MAX_LAYERS} layers and {MAX_POSITION_BYTES >> 30} GiB of pixel positions, "
-            f"found {config.layers} layers and tiles of {height}x{width}; the file is damaged or not to be trusted"
-        )
-    return _list_shapes(config)
-
-
 @lru_cache(maxsize=4)
-def _list_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Name every tensor of `PerceiverFlow(config)` with its shape."""
     with torch.device("meta"):
         model = PerceiverFlow(config)
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -83,7 +65,7 @@ def _list_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 def check_shapes(found: Mapping[str, tuple[int, ...]], config: ModelConfig, path: Path) -> None:
     """Raise WeightsError, naming the tensor, unless `found` are exactly the tensors of `PerceiverFlow(config)`."""
-    expected = expected_shapes(config, path)
+    expected = expected_shapes(config)
     if missing := sorted(expected.keys() - found.keys()):
         raise WeightsError(f"{path}: tensor {missing[0]} is missing{_and_others(missing)}; the file is not complete")
     if extra := sorted(found.keys() - expected.keys()):

@@ -6,6 +6,7 @@ Mappings pickle as `haiku._src.data_structures.FlatMapping(dict)` (older: FlatMa
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from flowcli.checkpoints.unpickling import unpickle
 from flowcli.errors import WeightsError
 
+_MAX_NAME = 1000
 # numpy's codes of the kinds of number that weights come in; all little-endian.
 _DTYPES = {"f2": np.float16, "f4": np.float32, "f8": np.float64}
 
@@ -31,7 +33,7 @@ class _PickledDtype:
 
     def resolve(self) -> np.dtype:
         if not isinstance(self.code, str) or self.code not in _DTYPES or self.order not in ("<", "="):
-            raise ValueError(f"expected little-endian floating-point arrays, found {self.order!r:.10}{self.code!r:.20}")
+            raise ValueError("expected little-endian floating-point arrays, found others")
         return np.dtype(_DTYPES[self.code])
 
 
@@ -43,16 +45,24 @@ class _PickledArray:
         self.dtype: object = None
         self.fortran: object = False
         self.data: object = b""
+        self.tensor: Tensor | None = None
 
     def __setstate__(self, state: tuple[object, ...]) -> None:
         _, self.shape, self.dtype, self.fortran, self.data = state
 
     def resolve(self) -> Tensor:
+        """Make the array, once; its bytes are let go, so that they do not stand beside it."""
+        if self.tensor is None:
+            self.tensor = self._convert()
+            self.data = b""
+        return self.tensor
+
+    def _convert(self) -> Tensor:
         shape, data = self.shape, self.data
         if not isinstance(self.dtype, _PickledDtype) or not isinstance(data, bytes | bytearray):
             raise ValueError("expected an array of numbers")
         if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
-            raise ValueError(f"expected whole numbers as shape, found {shape!r:.100}")
+            raise ValueError("expected whole numbers as shape, found something else")
         dtype = self.dtype.resolve()
         size = math.prod(shape) * dtype.itemsize
         if size != len(data):
@@ -67,11 +77,19 @@ def _array_from_buffer(data: object, dtype: object, shape: object, order: object
     return array
 
 
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    """Protocol 2 has no bytes: it spells them as text and calls `_codecs.encode`."""
-    if encoding != "latin1":
-        raise ValueError(f"expected bytes spelled in latin1, found {encoding!r:.20}")
-    return text.encode("latin1")
+class _Latin1:
+    """Protocol 2 has no bytes: it spells them as text and calls `_codecs.encode`. One text may be named many times."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+
+    def encode(self, text: str, encoding: str) -> bytes:
+        if encoding != "latin1":
+            raise ValueError("expected bytes spelled in latin1, found another encoding")
+        self.budget -= len(text)
+        if self.budget < 0:
+            raise ValueError("its arrays claim more bytes than the file has")
+        return text.encode("latin1")
 
 
 def _keep_mapping(mapping: object = None) -> object:
@@ -85,7 +103,6 @@ _ADMITTED = {
     **{(f"numpy.{core}.numeric", "_frombuffer"): _array_from_buffer for core in ("core", "_core")},
     ("numpy", "ndarray"): None,
     ("numpy", "dtype"): _PickledDtype,
-    ("_codecs", "encode"): _encode_latin1,
 }
 
 
@@ -95,28 +112,30 @@ def read_haiku(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: the pickle names anything but mappings and arrays, or is damaged.
     """
-    content = path.read_bytes()
-    top = unpickle(content, _ADMITTED, path)
+    budget = path.stat().st_size
+    top = unpickle(path, {**_ADMITTED, ("_codecs", "encode"): _Latin1(budget).encode})
     tensors: dict[str, Tensor] = {}
-    budget = len(content)  # arrays may share their bytes within a pickle, and each is copied here
     for module, parameters in _items(top, path):
         for parameter, array in _items(parameters, path):
+            if len(module) + len(parameter) > _MAX_NAME:
+                raise WeightsError(f"{path}: expected names of at most {_MAX_NAME} letters, found {module!r:.100}")
             name = f"{module}/{parameter}"
             if not isinstance(array, _PickledArray):
                 raise WeightsError(f"{path}: expected an array as {name!r:.100}, found {type(array).__name__}")
             try:
+                # Arrays may share their bytes within a pickle, and each is copied here.
                 budget -= len(array.data) if isinstance(array.data, bytes | bytearray) else 0
                 if budget < 0:
                     raise ValueError("the arrays claim more bytes than the file has")
                 tensors[name] = array.resolve()
-            except ValueError as error:
-                raise WeightsError(f"{path}: {name!r:.100}: {error}") from error
+            except (ValueError, OverflowError) as error:
+                raise WeightsError(f"{path}: {name!r:.100}: {error!s:.300}") from error
     return tensors
 
 
-def _items(mapping: object, path: Path) -> list[tuple[str, object]]:
+def _items(mapping: object, path: Path) -> Iterator[tuple[str, object]]:
     if not isinstance(mapping, dict):
         raise WeightsError(f"{path}: expected a mapping of mappings of arrays, found {type(mapping).__name__}")
     if not all(isinstance(key, str) for key in mapping):
         raise WeightsError(f"{path}: expected names as keys of the mapping, found something else")
-    return list(mapping.items())
+    yield from mapping.items()

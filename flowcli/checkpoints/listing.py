@@ -87,6 +87,6 @@ def _find(name: str) -> Path | None:
 
 
 def _parse_epe(text: str) -> dict[str, float]:
-    with suppress(ValueError, TypeError, AttributeError):
+    with suppress(ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return {str(dataset): float(error) for dataset, error in json.loads(text).items()}
     return {}

@@ -69,13 +69,14 @@ def _read(path: Path, published: ModelConfig) -> Checkpoint:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: expected a safetensors file, found a damaged one ({error})") from error
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        raise WeightsError(f"{path}: expected a safetensors file, found a damaged one ({error!s:.300})") from error
 
 
 def _from_published(tensors: dict[str, Tensor], config: ModelConfig, path: Path) -> Checkpoint:
     key_map = recognise_key_map(tensors, path)
     renamed = rename(tensors, key_map, config.layers, path)
+    tensors.clear()
     check_shapes({name: tuple(tensor.shape) for name, tensor in renamed.items()}, config, path)
     # Tensors of a file may share bytes; conversion would give each its own.
     if sum(tensor.nbytes for tensor in renamed.values()) > path.stat().st_size:
@@ -83,6 +84,7 @@ def _from_published(tensors: dict[str, Tensor], config: ModelConfig, path: Path)
     for name, tensor in renamed.items():
         if not tensor.is_floating_point():
             raise WeightsError(f"{path}: expected tensor {name} of floating-point numbers, found {tensor.dtype}")
-    converted = {name: tensor.to(torch.float32, copy=True).contiguous() for name, tensor in renamed.items()}
+    # One at a time, so that the network does not stand in memory twice.
+    converted = {name: renamed.pop(name).to(torch.float32, copy=True).contiguous() for name in list(renamed)}
     check_values(converted, path)
     return Checkpoint(config, converted, {"layout": key_map.title}, path)

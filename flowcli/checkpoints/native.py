@@ -104,8 +104,8 @@ def read_native(path: Path) -> Checkpoint:
             # Shapes come from the header: nothing is read before they are known to fit.
             check_shapes({name: tuple(file.get_slice(name).get_shape()) for name in names}, config, path)
             tensors = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in names}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: expected a safetensors file, found a damaged one ({error})") from error
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise WeightsError(f"{path}: expected a safetensors file, found a damaged one ({error!s:.300})") from error
     check_values(tensors, path)
     return Checkpoint(config, tensors, metadata, path)
 
@@ -132,4 +132,4 @@ def _parse_config(text: str, path: Path) -> ModelConfig:
     try:
         return ModelConfig.from_dict(json.loads(text))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{path}: the network's configuration makes no network: {error}") from error
+        raise WeightsError(f"{path}: the network's configuration makes no network: {error!s:.300}") from error

@@ -7,19 +7,21 @@ the file, and admits functions that take memory for the asking (`bytearray`).
 
 from __future__ import annotations
 
+import io
 import pickle
-import pickletools
 import re
 import struct
 import tempfile
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import torch
 from torch import Tensor
 
+from flowcli.checkpoints.pickle_opcodes import walk_opcodes
 from flowcli.errors import WeightsError
 
 # What a dictionary of floating-point tensors needs.
@@ -32,6 +34,8 @@ ADMITTED = {
 # Where a training program keeps the network among other things (JOBR0).
 _NESTED_UNDER = "model_state_dict"
 _MAX_ENTRIES = 100_000
+_MAX_READ = 2**24
+_MAX_NAME = 10_000
 _PROTOCOL = 2
 # What zipfile and torch raise on an archive that contradicts itself.
 _DAMAGE = (
@@ -53,25 +57,56 @@ _DAMAGE = (
 )
 
 
+class _FrugalFile(io.FileIO):
+    """Refuses to read much at once: zipfile reads a directory whole, and makes ten times its size of it."""
+
+    def read(self, size: int | None = None, /) -> bytes:
+        if size is not None and size > _MAX_READ:
+            raise ValueError(f"a part of it claims {size} bytes")
+        return super().read(_MAX_READ if size is None or size < 0 else size)
+
+
 def read_torch_zip(path: Path) -> dict[str, Tensor]:
     """Read a file of `torch.save`: {name: tensor}, as stored; tensors may share memory, which is the mapped file.
 
     Raises:
         WeightsError: the file is damaged, or its pickle names anything but tensors and dictionaries.
     """
+    top = load_torch_zip(path)
+    if isinstance(top, dict) and _NESTED_UNDER in top:
+        top = top[_NESTED_UNDER]
+    if not isinstance(top, dict) or not all(isinstance(tensor, Tensor) for tensor in top.values()):
+        raise WeightsError(
+            f"{path}: expected a file of torch.save, found one of something else than a dictionary of tensors"
+        )
+    return {str(name): tensor.detach() for name, tensor in top.items()}
+
+
+def load_torch_zip(path: Path) -> object:
+    """Load a file of `torch.save` that holds tensors in dictionaries, lists and tuples, beside plain values.
+
+    Raises:
+        WeightsError: the file is damaged, or its pickle names anything else.
+    """
     try:
-        with zipfile.ZipFile(path) as zipped:
+        with _FrugalFile(path) as file, zipfile.ZipFile(file) as zipped:
             storages = _check_archive(zipped, path)
         top = _load(path)
-        if isinstance(top, dict) and _NESTED_UNDER in top:
-            top = top[_NESTED_UNDER]
-        if not isinstance(top, dict) or not all(isinstance(tensor, Tensor) for tensor in top.values()):
-            raise ValueError("it holds something else than a dictionary of tensors")
-        tensors = {str(name): tensor.detach() for name, tensor in top.items()}
-        _check_storages(tensors, storages)
-        return tensors
+        _check_storages(dict(_find_tensors(top, "", set())), storages)
+        return top
     except _DAMAGE as error:
         raise WeightsError(f"{path}: expected a file of torch.save, found a damaged one ({_reason(error)})") from error
+
+
+def _find_tensors(value: object, name: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        yield name, value.detach()
+    elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+        seen.add(id(value))  # one container may be there a million times
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            if not isinstance(key, str | int) or len(name) > _MAX_NAME:
+                raise ValueError("expected short names or numbers as keys of its dictionaries")
+            yield from _find_tensors(part, f"{name}.{key}" if name else str(key), seen)
 
 
 def _load(path: Path) -> object:
@@ -109,10 +144,10 @@ def _check_archive(zipped: zipfile.ZipFile, path: Path) -> Counter[int]:
 
 
 def _check_pickle(data: bytes, path: Path) -> None:
-    for opcode, argument, _ in pickletools.genops(data):  # raises ValueError on a length beyond the end
-        if opcode.name == "PROTO" and argument != _PROTOCOL:
+    for opcode, argument in walk_opcodes(data):
+        if opcode == "PROTO" and argument != _PROTOCOL:
             raise ValueError(f"expected pickle protocol {_PROTOCOL}, found {argument}")
-        if opcode.name == "GLOBAL" and argument not in ADMITTED:
+        if opcode == "GLOBAL" and argument not in ADMITTED:
             raise WeightsError(
                 f"{path}: the pickle wants to run {str(argument).replace(' ', '.', 1)!r:.100}, which no known "
                 "checkpoint needs; refused, nothing was run"
@@ -133,4 +168,5 @@ def _check_storages(tensors: dict[str, Tensor], storages: Counter[int]) -> None:
 def _reason(error: Exception) -> str:
     """Return what torch says in one line, without its advice on loading untrusted files."""
     found = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
-    return (found[1] if found else f"{error or type(error).__name__}").splitlines()[0][:200]
+    lines = (found[1] if found else str(error)).splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -8,12 +8,13 @@ No library does this for haiku's files: `torch.load(weights_only=True)` knows ne
 
 from __future__ import annotations
 
-import io
 import pickle
-import pickletools
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
+from flowcli.checkpoints.pickle_opcodes import walk_opcodes
 from flowcli.errors import WeightsError
 
 # What pickle raises on data that make no sense; its documentation says that the list is open.
@@ -30,6 +31,7 @@ _NONSENSE = (
     MemoryError,
     RecursionError,
 )
+_LARGEST_NAME = 2**16
 _MEMO_OPCODES = {"PUT", "BINPUT", "LONG_BINPUT"}
 
 Admitted = Mapping[tuple[str, str], object]
@@ -49,8 +51,8 @@ class _Call:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, admitted: Admitted, path: Path) -> None:
-        super().__init__(io.BytesIO(data))
+    def __init__(self, file: IO[bytes], admitted: Admitted, path: Path) -> None:
+        super().__init__(file)
         self._admitted = admitted
         self._path = path
 
@@ -67,31 +69,35 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError("a reference to something outside the file")
 
 
-def unpickle(data: bytes, admitted: Admitted, path: Path) -> object:
-    """Unpickle `data` with nothing but the admitted names.
+def unpickle(path: Path, admitted: Admitted) -> object:
+    """Unpickle a file with nothing but the admitted names; its bytes are not held beside what they become.
 
     Args:
-        data: one pickle.
+        path: a file that starts with a pickle.
         admitted: the names it may use.
-        path: the file, for messages.
 
     Raises:
         WeightsError: another name is used, or the data are damaged.
     """
     try:
-        _check_opcodes(data)
-        return _Unpickler(data, admitted, path).load()
+        with path.open("rb") as file:
+            _check_opcodes(file)
+            file.seek(0)
+            return _Unpickler(file, admitted, path).load()
     except _NONSENSE as error:
-        raise WeightsError(f"{path}: expected a pickle of arrays, found a damaged one ({error})") from error
+        raise WeightsError(f"{path}: expected a pickle of arrays, found a damaged one ({error!s:.300})") from error
 
 
-def _check_opcodes(data: bytes) -> None:
+def _check_opcodes(file: IO[bytes]) -> None:
     memo_size = 0
-    for opcode, argument, _ in pickletools.genops(data):  # raises ValueError on a length beyond the end
-        if opcode.name in _MEMO_OPCODES:
+    for opcode, argument in walk_opcodes(file):
+        if isinstance(argument, str) and sys.getsizeof(argument) > len(argument) + _LARGEST_NAME:
+            # Bytes spelled as text take one byte for each letter; one other letter makes Python take two or four.
+            raise ValueError("a long text that spells no bytes")
+        if opcode in _MEMO_OPCODES:
             # The memo is an array: one index of four bytes could claim 64 GiB.
             if not isinstance(argument, int) or argument > memo_size:
                 raise ValueError(f"memo index {argument}")
             memo_size += 1
-        elif opcode.name == "MEMOIZE":
+        elif opcode == "MEMOIZE":
             memo_size += 1

@@ -3,52 +3,88 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from flowcli.errors import FormatError, InputError
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.io.flow import read_flow
 
 COLUMNS = ("dataset", "name", "frame1", "frame2", "flow")
+MAX_PAIRS = 100_000
+"""Four times the largest public data set; a pair takes a kilobyte of memory and a few bytes of a file."""
+_MAX_BYTES = 2**24
+_MAX_LINE = 2**16
 
 
 def read_pair_list(path: Path) -> list[LabelledPair]:
     """Read the list and check that every file it names is there; further columns are ignored.
 
     Raises:
-        InputError: if the list or a file it names does not exist.
-        FormatError: if it is no UTF-8 CSV with the five columns, or is empty, or names a pair of a data set twice.
+        InputError: if the list or a file it names does not exist or cannot be read.
+        FormatError: if it is no UTF-8 CSV with the five columns, is empty or very long, or names a pair of a data set
+            twice.
     """
+    expected = f"expected a CSV file with columns {','.join(COLUMNS)}"
     if not path.is_file():
-        raise InputError(f"{path}: expected a CSV file with columns {','.join(COLUMNS)}, found no file")
+        raise InputError(f"{path}: {expected}, found {'a folder' if path.is_dir() else 'no file'}")
     try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise FormatError(f"{path}: {expected} and at most {_MAX_BYTES >> 20} MiB, found more; split it")
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, restval="", strict=True)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                found = ",".join(reader.fieldnames or ()) or "an empty file"
-                raise FormatError(f"{path}: expected columns {','.join(COLUMNS)}, got {found}; add {','.join(missing)}")
-            rows = [(reader.line_num, row) for row in reader]
+            return _read_rows(stream, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise FormatError(f"{path}: expected UTF-8 CSV, got {error}") from error
-    if not rows:
-        raise FormatError(f"{path}: expected at least one pair below the header, got none")
-    pairs: list[LabelledPair] = []
-    taken: set[tuple[str, str]] = set()
-    for line, row in rows:
-        empty = [column for column in COLUMNS if not row[column].strip()]
-        if empty:
+
+
+def _read_rows(stream: TextIO, path: Path) -> list[LabelledPair]:
+    reader = csv.reader(_lines(stream, path), strict=True)
+    header = next(reader, [])
+    if missing := [column for column in COLUMNS if column not in header]:
+        found = f"{','.join(header[:20])!r:.100}" if header else "an empty file"
+        raise FormatError(f"{path}: expected columns {','.join(COLUMNS)}, got {found}; add {','.join(missing)}")
+    places = [header.index(column) for column in COLUMNS]
+    pairs: dict[tuple[str, str], LabelledPair] = {}
+    for row in filter(None, reader):
+        line = reader.line_num
+        cells = [row[place].strip() if place < len(row) else "" for place in places]
+        if empty := [column for column, cell in zip(COLUMNS, cells, strict=True) if not cell]:
             raise FormatError(
                 f"{path}: expected a value in every column, got none for {','.join(empty)} in line {line}"
             )
-        dataset, name, *files = (row[column].strip() for column in COLUMNS)
-        if (dataset, name) in taken:
-            raise FormatError(f"{path}: expected each pair once, got {dataset},{name} again in line {line}")
-        taken.add((dataset, name))
+        dataset, name, *files = cells
+        if (dataset, name) in pairs:
+            raise FormatError(f"{path}: expected each pair once, got {f'{dataset},{name}'!r:.100} again in line {line}")
+        if len(pairs) == MAX_PAIRS:
+            raise FormatError(f"{path}: expected at most {MAX_PAIRS} pairs, got more; split the list")
         frame1, frame2, truth = (path.parent / file for file in files)
         for file in (frame1, frame2, truth):
-            if not file.is_file():
-                raise InputError(f"{path}: line {line} names {file}, found no file; paths are relative to the list")
-        pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth)))
-    return pairs
+            if not _is_file(file):
+                raise InputError(
+                    f"{path}: line {line} names {str(file)!r:.300}, found no file; paths are relative to the list"
+                )
+        pairs[dataset, name] = LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth))
+    if not pairs:
+        raise FormatError(f"{path}: expected at least one pair below the header, got none")
+    return list(pairs.values())
+
+
+def _lines(stream: TextIO, path: Path) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(_MAX_LINE):
+        number += 1
+        if "\0" in line or len(line) == _MAX_LINE:
+            found = "a zero byte" if "\0" in line else f"more than {_MAX_LINE} letters"
+            raise FormatError(f"{path}: expected UTF-8 CSV, got {found} in line {number}")
+        yield line
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the system takes
+        return False

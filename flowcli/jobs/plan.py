@@ -98,7 +98,7 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
 
 def _candidate(place: Path, item: BatchItem) -> Candidate:
     path = Path(item.inputs[0])
-    suffix = "" if path.is_dir() else path.suffix
+    suffix = "" if _is_folder(path) else path.suffix
 
     def fingerprint() -> str | None:
         try:
@@ -144,6 +144,13 @@ def _search(folder: Path, root: Path, output: Path, left_out: list[Path]) -> Ite
             yield root, BatchItem(entry.relative_to(root).with_suffix("").as_posix(), (str(entry),))
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name in a list may be longer than the system takes; its item says so when it is opened
+        return False
+
+
 def _is_same(path: Path, output: Path) -> bool:
     # Also by another spelling, or by a link.
     try:
@@ -166,6 +173,8 @@ def _read_pairs(path: Path) -> Iterator[tuple[str, Path, Path]]:
                 if not frame1 or not frame2:
                     raise FormatError(f"{path}: expected two frames per row, got none in line {reader.line_num}")
                 name = "/".join(row[key].strip() for key in ("dataset", "name") if row.get(key, "").strip())
+                if "\0" in frame1 + frame2 + name:
+                    raise FormatError(f"{path}: expected names of files, got a zero byte in line {reader.line_num}")
                 if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                     raise FormatError(f"{path}: expected a plain name in line {reader.line_num}, got {name}")
                 yield name or Path(frame1).stem, path.parent / frame1, path.parent / frame2

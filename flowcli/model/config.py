@@ -5,12 +5,18 @@ A `ModelConfig` travels inside every checkpoint that flowcli writes, so a reader
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 PATCH_VALUES = 54
 """Values per pixel: a 3x3 neighbourhood, 3 colours, 2 frames."""
+
+# What a configuration may ask for: it may come from a stranger's file. The published network has sizes of up to 2048,
+# 24 layers and 188 MB of positions; products of such sizes and their bytes stay within 64 bits.
+MAX_SIZE = 2**20
+MAX_LAYERS = 1024
+MAX_TILE_PIXELS = 2**20
+MAX_POSITION_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,29 @@ class ModelConfig:
             raise ValueError(f"expected positive whole numbers for the sizes of the network, got {self}")
         if any(type(size) is not int or size < 0 for size in optional):
             raise ValueError(f"expected whole numbers for layers, pixel_width and decoder_width, got {self}")
+        if max(*sizes, *optional) > MAX_SIZE or self.layers > MAX_LAYERS:
+            raise ValueError(
+                f"expected sizes of at most {MAX_SIZE} and {MAX_LAYERS} layers, got {max(sizes + optional)} and "
+                f"{self.layers} layers"
+            )
+        pixels = self.tile[0] * self.tile[1]
+        if pixels > MAX_TILE_PIXELS or pixels * self.position_width * 4 > MAX_POSITION_BYTES:
+            raise ValueError(
+                f"expected tiles of at most {MAX_TILE_PIXELS} pixels and {MAX_POSITION_BYTES >> 20} MiB of positions, "
+                f"got {self.tile[0]}x{self.tile[1]} pixels with {self.position_bands} bands"
+            )
         if type(self.query_residual) is not bool or type(self.residual) is not bool:
             raise ValueError(f"expected true or false for query_residual and residual, got {self}")
-        if not 0 < self.flow_scale < math.inf:
+        if not _is_number(self.flow_scale) or not 0 < self.flow_scale < 1e9:
             raise ValueError(f"expected a positive flow_scale, got {self.flow_scale!r}")
         if self.latent_width % self.heads:
             raise ValueError(f"expected latent_width divisible by heads, got {self.latent_width} and {self.heads}")
-        if (self.decoder_width is not None and self.decoder_width < 1) or not 0 < self.position_nyquist <= 1:
+        nyquist = self.position_nyquist
+        if (
+            (self.decoder_width is not None and self.decoder_width < 1)
+            or not _is_number(nyquist)
+            or not 0 < nyquist <= 1
+        ):
             raise ValueError(f"expected decoder_width >= 1 and position_nyquist in (0, 1], got {self}")
         if self.gelu not in ("tanh", "erf"):
             raise ValueError(f"expected gelu 'tanh' or 'erf', got {self.gelu!r}")
@@ -97,6 +119,10 @@ class ModelConfig:
             return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks the values
         except TypeError as error:
             raise ValueError(f"incomplete network settings: {error}") from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 # Perceiver IO, section 4.3 and its supplement; the published checkpoint: 41 057 134 parameters.

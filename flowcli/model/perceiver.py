@@ -37,11 +37,19 @@ def fourier_positions(height: int, width: int, bands: int, nyquist: float = 1.0)
     if torch.empty(0).is_meta:
         # Under `torch.device("meta")` only shapes count; linspace and sine would make torch import sympy there (2 s).
         return torch.empty(height * width, 2 + 4 * bands)
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    angles_y = y[..., None] * torch.linspace(1, nyquist * height / 2, bands) * math.pi  # (H, W, bands)
-    angles_x = x[..., None] * torch.linspace(1, nyquist * width / 2, bands) * math.pi
-    angles = torch.cat((angles_y, angles_x), dim=-1)
-    return torch.cat((y[..., None], x[..., None], angles.sin(), angles.cos()), dim=-1).flatten(0, 1)
+    y, x = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
+    angles_y = y[:, None] * torch.linspace(1, nyquist * height / 2, bands) * math.pi  # (H, bands)
+    angles_x = x[:, None] * torch.linspace(1, nyquist * width / 2, bands) * math.pi  # (W, bands)
+    # Filled in place: the table of the published network has 188 MB, and nothing of that size stands beside it.
+    positions = torch.empty(height, width, 2 + 4 * bands)
+    for parts, axis in (
+        ((y[:, None], angles_y.sin(), angles_y.cos()), 0),
+        ((x[:, None], angles_x.sin(), angles_x.cos()), 1),
+    ):
+        starts = axis, 2 + axis * bands, 2 + (2 + axis) * bands
+        for part, start in zip(parts, starts, strict=True):
+            positions[..., start : start + part.shape[1]] = part.unsqueeze(1 - axis)
+    return positions.flatten(0, 1)
 
 
 class LinearPixels(nn.Module):

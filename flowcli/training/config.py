@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal
@@ -16,9 +17,12 @@ else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]  # installed for Python 3.10 only
 
 
+_MAX_SETTINGS = 2**20
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of `flowcli train`.
+    """Settings of `flowcli train`; InputError when one of them makes no training.
 
     Attributes:
         model: the network.
@@ -70,46 +74,117 @@ class TrainingConfig:
     validate_every: int = 200
     save_every: int = 100
 
+    def __post_init__(self) -> None:
+        check_settings({item.name: getattr(self, item.name) for item in fields(self) if item.name != "model"})
+
     def to_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, object]) -> TrainingConfig:
+    def from_dict(cls, values: Mapping[str, object]) -> TrainingConfig:
         """Build from parsed TOML or JSON; InputError on an unknown key, a wrong type or an impossible value."""
-        known = {item.name: item for item in fields(cls)}
-        if unknown := sorted(values.keys() - known.keys()):
-            raise InputError(f"unknown training setting {unknown[0]!r}; known are {', '.join(known)}")
-        checked: dict[str, object] = {}
-        for name, value in values.items():
-            if name == "model":
-                if not isinstance(value, dict):
-                    raise InputError(f"expected training setting 'model' as a table, got {value!r}")
-                try:
-                    checked[name] = ModelConfig.from_dict({**COMPACT.to_dict(), **value})
-                except ValueError as error:
-                    raise InputError(f"training setting 'model': {error}") from None
-                continue
-            if name == "precision":
-                if value not in ("fp32", "bf16"):
-                    raise InputError(f"expected training setting 'precision' as 'fp32' or 'bf16', got {value!r}")
-                checked[name] = value
-                continue
+        return cls(**check_settings(values))  # type: ignore[arg-type]  # types were checked
+
+
+# Lowest and highest value of every number. Whole numbers end where a GPU's do; nothing trains that long.
+_SHARE = (0.0, 1.0)
+_PIXELS = (0.0, 1e4)
+_COUNT = (1, 2**31 - 1)
+_RANGES: dict[str, tuple[float, float]] = {
+    "steps": _COUNT,
+    "batch": _COUNT,
+    "seed": (0, 2**63 - 1),
+    "muon_rate": (0.0, 1e3),
+    "adam_rate": (0.0, 1e3),
+    "warmup": (0, 2**31 - 1),
+    "decay": _SHARE,
+    "ema": _SHARE,
+    "smallest_residual": _PIXELS,
+    "first_residual": _PIXELS,
+    "largest_residual": _PIXELS,
+    "widening": (0, 2**31 - 1),
+    "largest_motion": _PIXELS,
+    "second_pass": _SHARE,
+    "polished": _SHARE,
+    "textures": _COUNT,
+    "bank_steps": _COUNT,
+    "photo_share": _SHARE,
+    "validate_every": _COUNT,
+    "save_every": _COUNT,
+}
+
+
+def check_settings(values: Mapping[str, object], source: str = "") -> dict[str, object]:
+    """Return settings with the types of TrainingConfig, those that `values` has.
+
+    Args:
+        values: parsed TOML or JSON.
+        source: the file they come from, for messages.
+
+    Raises:
+        InputError: an unknown key, a wrong type or an impossible value.
+    """
+    begin = f"{source}: " if source else ""
+    known = {item.name: item for item in fields(TrainingConfig)}
+    if unknown := sorted(values.keys() - known.keys()):
+        raise InputError(f"{begin}unknown training setting {unknown[0]!r:.60}; known are {', '.join(known)}")
+    checked: dict[str, object] = {}
+    for name, value in values.items():
+        if name == "model":
+            checked[name] = _check_model(value, begin)
+        elif name == "precision":
+            if value not in ("fp32", "bf16"):
+                raise InputError(
+                    f"{begin}expected training setting 'precision' as 'fp32' or 'bf16', got {_show(value)}"
+                )
+            checked[name] = value
+        else:
             wanted = float if known[name].type == "float" else int
-            if isinstance(value, bool) or not isinstance(value, (int, wanted)) or value < 0:
-                raise InputError(f"expected training setting {name!r} as a {wanted.__name__} >= 0, got {value!r}")
+            lowest, highest = _RANGES[name]
+            # Not-a-number is not within any range.
+            if isinstance(value, bool) or not isinstance(value, int | wanted) or not lowest <= value <= highest:
+                kind = "number" if wanted is float else "whole number"
+                raise InputError(
+                    f"{begin}expected training setting {name!r} as a {kind} from {lowest} to {highest}, "
+                    f"got {_show(value)}"
+                )
             checked[name] = wanted(value)
-        config = cls(**checked)  # type: ignore[arg-type]  # types were checked just above
-        if min(config.steps, config.batch, config.textures, config.bank_steps, config.save_every) < 1:
-            raise InputError("expected steps, batch, textures, bank_steps and save_every of at least 1")
-        return config
+    return checked
+
+
+def _check_model(value: object, begin: str) -> ModelConfig:
+    if not isinstance(value, dict):
+        raise InputError(f"{begin}expected training setting 'model' as a table, got {_show(value)}")
+    try:
+        return ModelConfig.from_dict({**COMPACT.to_dict(), **value})
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{begin}training setting 'model': {error!s:.300}") from None
+
+
+def _show(value: object) -> str:
+    # Numbers of thousands of digits, and tables in tables without end, cannot be spelled out.
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return "a number beyond 64 bits"
+    return f"{value!r:.60}" if isinstance(value, str | int | float) else f"a {type(value).__name__}"
 
 
 def read_toml(path: Path) -> dict[str, object]:
-    """Parse a settings file; InputError when it is missing or no TOML."""
+    """Parse a settings file and check it.
+
+    Raises:
+        InputError: it is missing, larger than 1 MiB, no TOML, or holds what makes no training.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_MAX_SETTINGS + 1)
+        if len(content) > _MAX_SETTINGS:
+            raise InputError(f"{path}: expected at most {_MAX_SETTINGS} bytes of training settings, found more")
+        values = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: expected a TOML file of training settings, {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected TOML, found {error}") from None
+    # Beside its own error the parser lets those of int() and of deep nesting through.
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected TOML, found {error!s:.300}") from None
+    check_settings(values, str(path))
+    return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from flowcli.errors import OutputError
 from flowcli.io.image import write_image
 from flowcli.training.state import TrainingState
 
+_LONGEST_LINE = 10_000
 WEIGHTS, LOG, CURVE = "weights.safetensors", "log.jsonl", "curve.png"
 
 
@@ -27,9 +29,12 @@ def prepare_folder(folder: Path, *, resume: bool) -> None:
 
 
 def append_log(folder: Path, row: dict[str, float]) -> None:
-    """Add one line of figures to the log."""
-    with (folder / LOG).open("a", encoding="utf-8") as log:
-        log.write(json.dumps(row) + "\n")
+    """Add one line of figures to the log; OutputError when it cannot be written."""
+    try:
+        with (folder / LOG).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise OutputError(f"{folder / LOG}: cannot be written: {error.strerror or error}") from error
 
 
 def write_results(folder: Path, state: TrainingState) -> list[Path]:
@@ -43,10 +48,30 @@ def write_results(folder: Path, state: TrainingState) -> list[Path]:
     save_checkpoint(folder / WEIGHTS, config.model, state.averaged.state_dict(), recipe)
     paths = [folder / WEIGHTS]
     if (folder / LOG).exists():
-        rows = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
-        write_image(folder / CURVE, draw_curve([row["step"] for row in rows], [row["ratio"] for row in rows]))
-        paths += [folder / LOG, folder / CURVE]
+        paths.append(folder / LOG)
+        if points := read_curve(folder / LOG):
+            picture = draw_curve([step for step, _ in points], [ratio for _, ratio in points])
+            write_image(folder / CURVE, picture)
+            paths.append(folder / CURVE)
     return paths
+
+
+def read_curve(log: Path) -> list[tuple[float, float]]:
+    """Return (step, error / motion) of every line of the log that has them as finite numbers.
+
+    The last line may be cut: the log grows while the run goes on. The run itself needs none of them.
+    """
+    points: list[tuple[float, float]] = []
+    with log.open(encoding="utf-8", errors="replace") as file:
+        while line := file.readline(_LONGEST_LINE):
+            try:
+                row = json.loads(line)
+                step, ratio = float(row["step"]), float(row["ratio"])
+            except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
+                continue
+            if 0 <= step < 1e18 and math.isfinite(ratio):
+                points.append((step, ratio))
+    return points
 
 
 def draw_curve(steps: list[float], ratios: list[float], size: tuple[int, int] = (360, 640)) -> np.ndarray:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from flowcli.errors import WeightsError
+from flowcli.checkpoints.torch_zip import load_torch_zip
+from flowcli.errors import InputError, OutputError, WeightsError
+from flowcli.io.atomic import replace_when_complete
 from flowcli.model.perceiver import PerceiverFlow
-from flowcli.training.config import TrainingConfig
+from flowcli.training.config import TrainingConfig, check_settings
 from flowcli.training.distributed import Processes
+from flowcli.training.muon import Muon
 
 
 class TrainingState:
@@ -35,39 +37,84 @@ class TrainingState:
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    """Write the state to `path`, whole or not at all."""
-    temporary = path.with_suffix(".partial")
-    torch.save(_content(state), temporary)
-    temporary.replace(path)
+    """Write the state to `path`, whole or not at all; OutputError when it cannot be written."""
+    with replace_when_complete(path) as temporary:
+        try:
+            torch.save(_content(state), temporary)
+        except RuntimeError as error:  # how torch reports a full disk
+            raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]:.200}") from error
 
 
 def load_settings(path: Path) -> dict[str, object]:
     """Return the settings that the run of a state had last; WeightsError when the file is absent or no state."""
-    return _load(path)["config"]
+    values = _load(path)["config"]
+    try:
+        check_settings(values)
+    except InputError as error:
+        raise WeightsError(f"{path}: the state's settings make no training: {error}") from None
+    return values
 
 
 def load_state(path: Path, state: TrainingState) -> None:
     """Read `path` into `state`, in place; WeightsError when it is absent or of another network."""
     saved = _load(path)
     try:
-        _restore(saved, state)
-    except RuntimeError:
+        _check(saved, state)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
-            f"{path} holds the state of another network; resume with the settings it began with"
+            f"{path} holds the state of another network, or a damaged one ({error!s:.200}); resume with the settings "
+            "it began with"
         ) from None
+    _restore(saved, state)
 
 
 def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"expected a training state at {path}, found none; start without --resume")
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "it ends early"
-        raise WeightsError(f"expected a training state at {path}, found something else: {reason}") from None
+        saved = load_torch_zip(path)
+    except WeightsError as error:
+        raise WeightsError(f"expected a training state, found something else: {error}") from None
     if not isinstance(saved, dict) or not {"step", "config", "model"} <= saved.keys():
         raise WeightsError(f"expected a training state at {path}, found a file of something else")
+    if not isinstance(saved["config"], dict) or not all(isinstance(name, str) for name in saved["config"]):
+        raise WeightsError(f"expected a training state at {path}, found one whose settings are no table")
     return saved
+
+
+def _check(saved: dict[str, Any], state: TrainingState) -> None:
+    """Raise unless everything in `saved` has the place and the shape that `state` has for it."""
+    for count in (saved["step"], saved.get("samples", 0)):
+        if type(count) is not int or not 0 <= count < 2**63:
+            raise ValueError("its count of steps is no such number")
+    for name in ("model", "averaged"):
+        expected = getattr(state, name).state_dict()
+        if not isinstance(saved[name], dict) or saved[name].keys() != expected.keys():
+            raise ValueError(f"its table '{name}' has other tensors")
+        for key, tensor in expected.items():
+            _check_tensor(saved[name][key], tensor.shape, key)
+    if not isinstance(saved["optimisers"], list) or len(saved["optimisers"]) != len(state.optimisers):
+        raise ValueError(f"expected {len(state.optimisers)} optimisers")
+    for values, optimiser in zip(saved["optimisers"], state.optimisers, strict=True):
+        parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        for index, momenta in values["state"].items():
+            if type(index) is not int or not 0 <= index < len(parameters):
+                raise ValueError("its optimisers have other parameters")
+            if momenta.keys() != _momenta(optimiser):
+                raise ValueError("its optimisers keep other momenta")
+            for key, tensor in momenta.items():
+                _check_tensor(tensor, torch.Size() if key == "step" else parameters[index].shape, key)
+
+
+def _momenta(optimiser: torch.optim.Optimizer) -> set[str]:
+    return {"momentum"} if isinstance(optimiser, Muon) else {"step", "exp_avg", "exp_avg_sq"}
+
+
+def _check_tensor(tensor: object, shape: torch.Size, name: str) -> None:
+    if not isinstance(tensor, torch.Tensor) or tensor.shape != shape or not tensor.is_floating_point():
+        raise ValueError(f"expected {name} of shape {tuple(shape)}")
+    if not bool(torch.isfinite(tensor).all()):
+        raise ValueError(f"{name} holds NaN or infinite values")
 
 
 def share_state(state: TrainingState, processes: Processes) -> None:
@@ -97,7 +144,9 @@ def _restore(saved: dict[str, Any], state: TrainingState) -> None:
     state.model.load_state_dict(saved["model"])
     state.averaged.load_state_dict(saved["averaged"])
     for optimiser, values in zip(state.optimisers, saved["optimisers"], strict=True):
-        optimiser.load_state_dict(values)
+        # The momenta only, and as copies: rates are those of the settings, and the file is mapped.
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": copy.deepcopy(values["state"]), "param_groups": groups})
     state.step = saved["step"]
     # A state without the count was written by a single process.
     state.samples = saved.get("samples", state.step * state.config.batch)

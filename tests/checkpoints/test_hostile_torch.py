@@ -231,3 +231,15 @@ def test_tensors_that_share_a_storage_are_counted(tmp_path: Path) -> None:
     torch.save(honest, tmp_path / "b.pth")
     assert load_checkpoint(tmp_path / "b.pth", published=SMALL).config == SMALL
     refuse(tmp_path / "a.pth", "claim more bytes than the file has")
+
+
+def test_an_entry_that_reaches_beyond_the_end(tmp_path: Path) -> None:
+    """zipfile's error has no message of its own."""
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("archive/data/0", bytes(100))
+        archive.writestr("archive/data.pkl", b"\x80\x02}.")
+    content = bytearray((tmp_path / "a.pth").read_bytes())
+    size = len(content) - 4  # as much as the file has beside the pickle, but this entry begins after its own header
+    struct.pack_into("<II", content, content.index(b"PK\1\2") + 20, size, size)
+    (tmp_path / "a.pth").write_bytes(content)
+    refuse(tmp_path / "a.pth", r"found a damaged one \(EOFError\)")

@@ -163,9 +163,9 @@ def write_raw(path: Path, header: dict[str, object], data: bytes = b"") -> None:
         (json.dumps({**asdict(TINY), "tile": 5}), "makes no network"),
         (json.dumps({**asdict(TINY), "layers": 1.5}), "expected whole numbers for layers"),
         (json.dumps({**asdict(TINY), "flow_scale": float("nan")}), "expected a positive flow_scale"),
-        (json.dumps({**asdict(TINY), "layers": 10**9}), "found 1000000000 layers"),
-        (json.dumps({**asdict(TINY), "tile": [10**6, 10**6]}), "tiles of 1000000x1000000"),
-        (json.dumps({**asdict(TINY), "latents": 10**12}), r"expected tensor encoder.latents of shape \(1000000000000,"),
+        (json.dumps({**asdict(TINY), "layers": 10**9}), "1000000000 and 1000000000 layers"),
+        (json.dumps({**asdict(TINY), "tile": [10**6, 10**6]}), "got 1000000x1000000 pixels"),
+        (json.dumps({**asdict(TINY), "latents": 10**12}), "sizes of at most 1048576"),
     ],
 )
 def test_a_lying_configuration_is_refused_before_memory_is_taken(tmp_path: Path, config: str, complaint: str) -> None:
@@ -192,7 +192,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
 
 def test_every_published_shape_is_within_the_caps() -> None:
     for config in (COMPACT, TINY):
-        assert checkpoint_module.expected_shapes(config, Path("x"))["encoder.latents"] == (
+        assert checkpoint_module.expected_shapes(config)["encoder.latents"] == (
             config.latents,
             config.latent_width,
         )

@@ -67,7 +67,7 @@ def test_a_wrong_value_among_several_is_refused_too(requests: list[Request], arg
         CliRunner().invoke(app, [arguments[0], "auto" if arguments[0] != "--preset" else "fast", *arguments]).exception
     )
     assert isinstance(error, UsageError)
-    assert str(error).startswith(f"expected {arguments[0]} as one of ")
+    assert str(error).startswith(f"{arguments[0]}: expected one of ")
     assert str(error).endswith(f"got {arguments[1]!r}")
     assert requests == []
 

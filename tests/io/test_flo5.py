@@ -87,7 +87,7 @@ def write_part(file):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda file: file.create_dataset("disparity", data=UV), "found disparity"),
+        (lambda file: file.create_dataset("disparity", data=UV), "found 'disparity'"),
         (lambda file: file.create_group("flow"), "expected a dataset"),
         (lambda file: file.create_dataset("flow", data=h5py.Empty("f")), "shape .height, width, 2."),
         (lambda file: file.create_dataset("flow", data=UV[..., 0]), "shape .height, width, 2."),

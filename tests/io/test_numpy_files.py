@@ -143,3 +143,15 @@ def test_an_encrypted_member_is_refused():
     data[6] |= 1
     with pytest.raises(FormatError, match="zip cannot be read"):
         decode_npz(bytes(data), "x")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_that_numpy_never_writes(method):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("uv.npy", save(UV))
+    damaged = bytearray(buffer.getvalue())
+    damaged[60:70] = bytes(10)  # within the member
+    for data in (buffer.getvalue(), bytes(damaged)):
+        with pytest.raises(FormatError, match=r"x\.npz: expected uv\.npy stored or deflated"):
+            decode_npz(data, "x.npz")

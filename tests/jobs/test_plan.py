@@ -76,12 +76,20 @@ def test_a_pair_list(tree):
         ("name,frame1,frame2\n../x,a.png,b.png\n", r"expected a plain name in line 2, got \.\./x"),
         ("name,frame1,frame2\n/x,a.png,b.png\n", "expected a plain name"),
         ("frame1,frame2\n\xff", "UTF-8"),
+        ("frame1,frame2\na.png,b\0.png\n", "(got a zero byte in line 2|NUL)"),
+        ("frame1,frame2,name\na.png,b.png,x\0\n", "(got a zero byte in line 2|NUL)"),
     ],
 )
 def test_what_is_no_pair_list(tree, text, expected):
     Path("in/pairs.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(FormatError, match=rf"pairs\.csv: .*{expected}"):
         plan("in/pairs.csv")
+
+
+def test_a_name_longer_than_the_system_takes_is_the_fault_of_its_item(tree):
+    long = "y" * 300
+    Path("in/pairs.csv").write_text(f"frame1,frame2\n{long}.png,b.png\na.png,b.png\n")
+    assert [inputs for _, inputs in plan("in/pairs.csv")] == [(f"in/{long}.png", "in/b.png"), ("in/a.png", "in/b.png")]
 
 
 def test_the_output_folder_is_not_searched(tree):

@@ -164,7 +164,7 @@ def test_unfit_options_are_refused(tiny_checkpoint: Path) -> None:
         Estimator(tiny_checkpoint, refine=True)
     with pytest.raises(UsageError, match="expected no --initial-flow with"):
         Estimator(tiny_checkpoint, initial_flow="dis")
-    with pytest.raises(UsageError, match="--initial-flow as one of auto, none, dis, got 'farneback'"):
+    with pytest.raises(UsageError, match="--initial-flow: expected one of auto, none, dis, got 'farneback'"):
         Estimator(initial_flow="farneback")
     with pytest.raises(WeightsError):
         Estimator("no-such-model")

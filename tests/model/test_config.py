@@ -62,7 +62,7 @@ def test_tiles_have_two_sides(tile: tuple[int, ...]) -> None:
         ({"flow_scale": 0}, "expected a positive flow_scale, got 0"),
         ({"flow_scale": float("inf")}, "expected a positive flow_scale, got inf"),
         ({"flow_scale": float("nan")}, "expected a positive flow_scale, got nan"),
-        ({"flow_scale": "2"}, "incomplete network settings"),
+        ({"flow_scale": "2"}, "expected a positive flow_scale, got '2'"),
         ({"heads": 3}, "expected latent_width divisible by heads, got 16 and 3"),
         ({"decoder_width": 0}, "expected decoder_width >= 1"),
         ({"position_nyquist": 0.0}, r"position_nyquist in \(0, 1\]"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,16 +158,63 @@ def test_settings_round_trip_and_name_what_is_wrong(tmp_path) -> None:
     for values, expected in (
         ({"stpes": 3}, "unknown training setting 'stpes'"),
         ({"precision": "fp8"}, "expected training setting 'precision' as 'fp32' or 'bf16', got 'fp8'"),
-        ({"steps": "many"}, "'steps' as a int"),
-        ({"steps": -1}, "'steps' as a int >= 0"),
-        ({"steps": 0}, "at least 1"),
+        ({"steps": "many"}, "'steps' as a whole number"),
+        ({"steps": -1}, "'steps' as a whole number from 1 to 2147483647, got -1"),
+        ({"steps": 0}, "got 0"),
         ({"model": {"latent": 3}}, "unknown network setting 'latent'"),
         ({"model": 3}, "'model' as a table"),
     ):
         with pytest.raises(InputError, match=expected):
             TrainingConfig.from_dict(values)
+    with pytest.raises(InputError, match=r"'seed' as a whole number .*, got a number beyond 64 bits"):
+        replace(config, seed=10**30)  # as --seed does
     with pytest.raises(InputError, match="expected a TOML file"):
         read_toml(tmp_path / "absent.toml")
     path.write_text("steps = = 3")
     with pytest.raises(InputError, match="expected TOML"):
         read_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ema = nan", "'ema' as a number from 0.0 to 1.0, got nan"),
+        ("adam_rate = inf", "'adam_rate' as a number from 0.0 to 1000.0, got inf"),
+        ("muon_rate = -inf", "got -inf"),
+        ("largest_motion = 1e300", "got 1e\\+300"),
+        ("validate_every = 0", "'validate_every' as a whole number from 1"),
+        ("save_every = 0", "'save_every' as a whole number from 1"),
+        ("batch = 0", "'batch' as a whole number from 1"),
+        ("steps = 0x" + "f" * 4000, "'steps' as a whole number .*, got a number beyond 64 bits"),
+        ("steps = " + "9" * 5000, "expected TOML, found Exceeds the limit"),
+        ("seed = 0x1" + "0" * 16, "'seed' as a whole number .*, got a number beyond 64 bits"),
+        ("steps = true", "got True"),
+        ("steps = 5.0", "got 5.0"),
+        ("steps = {a = 1}", "got a dict"),
+        ("steps = 1979-05-27", "got a date"),
+        ("precision = [1]", "got a list"),
+        ("a = " + "[" * 100_000, "expected TOML, found .*"),
+        ("steps = 5\0", "expected TOML"),
+        ("model = {latents = 0x1" + "0" * 16 + "}", "'model': expected sizes of at most"),
+        ("model = {tile = [100000, 100000]}", "'model': expected tiles of at most"),
+        ("model = {tile = [nan, inf]}", "'model': expected positive whole numbers"),
+        ("model = {flow_scale = nan}", "'model': expected a positive flow_scale"),
+        ("x = 1\n" + "# " * 2**20, "at most 1048576 bytes"),
+        ('"\\u0000" = 1', "unknown training setting"),
+    ],
+)
+def test_hostile_settings_are_one_line_with_the_file(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"run.toml: .*{expected}") as caught:
+        read_toml(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_settings_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"run\.toml: expected TOML"):
+        read_toml(tmp_path / "run.toml")
+    with pytest.raises(InputError, match="expected a TOML file of training settings"):
+        read_toml(tmp_path)

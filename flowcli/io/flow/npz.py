@@ -63,6 +63,9 @@ def _read_valid(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, size
 
 
 def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> IO[bytes]:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # NumPy writes no other; zipfile knows two more, whose errors and whose needs of memory are theirs.
+        raise FormatError(f"{name}: expected {info.filename} stored or deflated, found method {info.compress_type}")
     if info.file_size > MAX_FILE_BYTES:
         raise FormatError(f"{name}: expected at most {MAX_FILE_BYTES} bytes in {info.filename}, found {info.file_size}")
     return archive.open(info)

@@ -49,11 +49,15 @@ def split_positions(positions: Tensor, tile: tuple[int, int]) -> SeparablePositi
     Raises:
         ValueError: if a channel depends on both row and column.
     """
-    grid = positions.detach().cpu().double().unflatten(0, tile)  # (H, W, P)
-    by_row = (grid == grid[:, :1]).all(dim=1).all(dim=0)
-    by_column = (grid == grid[:1]).all(dim=0).all(dim=0)
+    grid = positions.detach().cpu().unflatten(0, tile)  # (H, W, P)
+    by_row = torch.ones(grid.shape[2], dtype=torch.bool)
+    by_column = by_row.clone()
+    for row in grid:  # the table may have 256 MiB: nothing of its size is made beside it
+        by_row &= (row == row[:1]).all(dim=0)
+        by_column &= (row == grid[0]).all(dim=0)
     if not (by_row | by_column).all():
         channel = int((~(by_row | by_column)).nonzero()[0])
         raise ValueError(f"expected positions of separate rows and columns, got channel {channel} that mixes them")
     row_channels, column_channels = by_row.nonzero()[:, 0], (~by_row).nonzero()[:, 0]
-    return SeparablePositions(grid[:, 0][:, row_channels], grid[0][:, column_channels], row_channels, column_channels)
+    rows, columns = grid[:, 0][:, row_channels].double(), grid[0][:, column_channels].double()
+    return SeparablePositions(rows, columns, row_channels, column_channels)

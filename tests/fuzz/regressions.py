@@ -1,0 +1,38 @@
+"""Inputs that once ended badly, as rows for test_regressions.py; `python -m fuzz --target T --row FILE` makes a row."""
+
+from __future__ import annotations
+
+import base64
+import textwrap
+import zlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """An input that ended badly once.
+
+    Attributes:
+        target: name of the target that reads it.
+        what: what happened then.
+        packed: its bytes, compressed and in base 85.
+    """
+
+    target: str
+    what: str
+    packed: str
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file."""
+        return zlib.decompress(base64.b85decode(self.packed))
+
+
+def format_row(target: str, what: str, data: bytes) -> str:
+    """Return the row for an input, as it stands in ROWS."""
+    packed = base64.b85encode(zlib.compress(data, 9)).decode()
+    lines = "\n".join(f'        "{line}"' for line in textwrap.wrap(packed, 108, break_on_hyphens=False))
+    return f'    Row(\n        "{target}",\n        {what!r},\n{lines},\n    ),'
+
+
+ROWS: tuple[Row, ...] = ()
