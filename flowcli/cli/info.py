@@ -1,4 +1,4 @@
-"""`flowcli info`: what is installed and what this machine offers; or what a flow file or image holds."""
+"""`flowcli info`: what is installed and what this machine offers; or what a flow file, image or video holds."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _DISTRIBUTIONS = {
 
 def info(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A flow file or an image; without it, about flowcli itself.")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A flow file, an image or a video; without it, about flowcli itself."),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Show versions, devices and weights; or with FILE what a flow file or image holds."""
+    """Show versions, devices and weights; or with FILE what a flow file, an image or a video holds."""
     from flowcli.cli.console import print_json, print_result
     from flowcli.cli.info_file import describe_file
 

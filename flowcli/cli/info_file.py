@@ -1,4 +1,4 @@
-"""What `flowcli info FILE` says about a flow file or an image."""
+"""What `flowcli info FILE` says about a flow file, an image or a video."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def describe_file(path: Path) -> dict[str, object]:
-    """Return what a flow file or an image holds, as JSON-able facts.
+    """Return what a flow file, an image or a video holds, as JSON-able facts.
 
     A PNG with three channels of 16 bits counts as flow in KITTI's format, any other as an image.
 
     Raises:
-        InputError: missing, or of a suffix that is neither flow nor image.
+        InputError: missing, or neither flow nor image nor video.
         FormatError: damaged.
     """
-    from flowcli.errors import InputError
+    from flowcli.errors import FormatError, InputError
     from flowcli.io.flow import FORMATS
     from flowcli.io.image import IMAGE_SUFFIXES
     from flowcli.io.limits import read_bytes
@@ -27,9 +27,12 @@ def describe_file(path: Path) -> dict[str, object]:
 
     name = path.name.lower()
     if not name.endswith((*FORMATS, *IMAGE_SUFFIXES)):
-        known = " ".join(dict.fromkeys((*FORMATS, *IMAGE_SUFFIXES)))
-        found = f"'{path.suffix}'" if path.suffix else "no suffix"
-        raise InputError(f"{path}: expected a flow file or an image ({known}), found {found}")
+        try:
+            return _describe_video(path)
+        except FormatError:
+            known = " ".join(dict.fromkeys((*FORMATS, *IMAGE_SUFFIXES)))
+            found = f"'{path.suffix}'" if path.suffix else "no suffix"
+            raise InputError(f"{path}: expected a flow file, an image ({known}) or a video, found {found}") from None
     data = read_bytes(path)
     is_flow = name.endswith(tuple(FORMATS))
     if name.endswith(".png"):
@@ -72,6 +75,31 @@ def _describe_image(path: Path, data: bytes) -> dict[str, object]:
         "bytes": len(data),
         "width": width,
         "height": height,
+    }
+
+
+def _describe_video(path: Path) -> dict[str, object]:
+    from flowcli.io.sources.video import VideoReader
+    from flowcli.io.video.container import open_video
+
+    reader = VideoReader(path)
+    footage = reader.footage
+    height, width = footage.size
+    with open_video(path) as (container, stream):
+        kind = f"{stream.codec_context.name} in {container.format.name}"
+    return {
+        "file": str(path),
+        "holds": "video",
+        "format": kind,
+        "bytes": path.stat().st_size,
+        "width": width,
+        "height": height,
+        "pixel_aspect": str(footage.aspect),
+        "frames": footage.length,
+        "fps": float(footage.fps),
+        "steady": footage.times is None,
+        "notes": list(footage.notes),
+        "damage": reader.damage,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from flowcli.errors import InputError
+from flowcli.errors import FlowcliError, InputError
 from flowcli.flow import Frame
 from flowcli.io.frames import Selection
 from flowcli.io.image import IMAGE_SUFFIXES, read_images
@@ -81,9 +81,14 @@ class Shots:
                 yield Shot(self._image, None, index / self.fps, 1 / self.fps)
             return
         done = 0
-        for pair in self._source.pairs(0, self._count):
-            yield Shot(pair.frame1, pair.frame2, pair.time, pair.duration)
-            done += 1
+        try:
+            for pair in self._source.pairs(0, self._count):
+                yield Shot(pair.frame1, pair.frame2, pair.time, pair.duration)
+                done += 1
+        except FlowcliError:
+            # After the last frame: what is wrong with some of them was told when the flow was estimated.
+            if done < self._count:
+                raise
         if done < self._count:
             raise self._wrong_number(f"they ended after {done + 1}")
 

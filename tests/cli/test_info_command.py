@@ -105,10 +105,36 @@ def test_refusals():
     Path("a.txt").write_text("hello")
     Path("a.flo").write_text("hello")
     Path("a.png").write_text("hello")
-    assert "expected a flow file or an image" in str(run("a.txt").exception)
+    assert "expected a flow file, an image (" in str(run("a.txt").exception)
     assert "no such file" in str(run("b.flo").exception)
     for name in ("a.flo", "a.png"):
         result = run(name)
         assert isinstance(result.exception, FormatError)
         assert isinstance(result.exception, FlowcliError)
         assert result.stdout == ""
+
+
+def test_what_a_video_holds(make_video, moving_frames):
+    path = make_video("clip.mkv", moving_frames(12), "-vf", "setsar=4/3")
+    report = json.loads(run("clip.mkv", "--json").stdout)
+    assert report == {
+        "file": "clip.mkv",
+        "holds": "video",
+        "format": "h264 in matroska,webm",
+        "bytes": path.stat().st_size,
+        "width": 64,
+        "height": 48,
+        "pixel_aspect": "4/3",
+        "frames": 12,
+        "fps": 25.0,
+        "steady": True,
+        "notes": [],
+        "damage": None,
+    }
+
+
+def test_a_video_that_is_cut_says_so(make_video):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 48, 64, 3), np.uint8)
+    path = make_video("clip.mkv", noise)
+    path.write_bytes(path.read_bytes()[:-30_000])
+    assert "cut short after frame" in run("clip.mkv").stdout

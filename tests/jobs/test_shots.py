@@ -3,9 +3,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from flowcli.errors import InputError
+from flowcli.errors import FormatError, InputError
 from flowcli.io.image import write_image
-from flowcli.io.sources import FramePair
+from flowcli.io.sources import FramePair, open_source
 from flowcli.jobs.shots import Shots
 
 
@@ -65,3 +65,15 @@ def test_frames_that_end_early_are_an_error(monkeypatch):
     assert next(shots).frame.shape == (5, 6, 3)
     with pytest.raises(InputError, match="expected 4 frames for 3 flow files, they ended after 2"):
         next(shots)
+
+
+def test_frames_with_damage_serve_as_well(make_video, moving_frames):
+    path = make_video("clip.mkv", moving_frames(40), "-g", "10", "-bf", "0")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 60] = bytes(60)
+    path.write_bytes(data)
+    source = open_source([str(path)])
+    with pytest.raises(FormatError, match="damaged"):
+        list(source.pairs())
+    assert source.count is not None
+    assert len(list(Shots([str(path)], source.count, None))) == source.count

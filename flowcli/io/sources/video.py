@@ -15,7 +15,6 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, dropwhile, islice, repeat
 from pathlib import Path
-from zlib import crc32
 
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -32,6 +31,7 @@ from flowcli.io.video.container import nominal_rates, open_video, promised_end, 
 from flowcli.io.video.decode import decode_packets
 from flowcli.io.video.deinterlace import REACH, deinterlace, is_interlaced
 from flowcli.io.video.index import index_video
+from flowcli.io.video.packets import checksum_of
 from flowcli.io.video.picture import PictureMaker
 
 
@@ -69,6 +69,11 @@ class VideoReader:
     def name(self, index: int) -> str:
         """Return the video's name and the number of the frame."""
         return f"{self._path.stem}_{index:06d}"
+
+    @property
+    def damage(self) -> str | None:
+        """What is known to be wrong with the selected frames before they are read, in one line; None if nothing is."""
+        return self._index.damage.describe(self._first, self._last, self._index.length)
 
     def read(self, first: int, stop: int | None, step: int) -> Iterator[Frame]:
         """Yield frames first, first + step, ...; only these are converted to RGB. See FrameReader.
@@ -215,7 +220,7 @@ def _packets_from(
         packets = read_packets(container, stream)
         for packet in packets:
             if packet.pts == key and packet.is_keyframe:
-                if crc32(bytes(packet)) != checksum:
+                if checksum_of(packet) != checksum:
                     # Without its index FFmpeg makes up times for what comes after a seek.
                     return
                 yield packet

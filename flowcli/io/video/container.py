@@ -27,7 +27,7 @@ from flowcli.io.limits import MAX_PIXELS
 # FFmpeg's names of the containers that are treated apart.
 TRANSPORT_STREAM = "mpegts"
 # AVFieldOrder of FFmpeg's codec_par.h: what is neither unknown nor progressive.
-INTERLACED = (2, 3, 4, 5)
+_INTERLACED = (2, 3, 4, 5)
 # What is taken where a file says nothing that can be true; FFmpeg's choice for such files, too.
 FALLBACK_RATE = Fraction(25)
 _FASTEST, _SLOWEST = Fraction(10_000), Fraction(1, 1000)
@@ -102,6 +102,11 @@ def pick_stream(path: Path, container: InputContainer) -> VideoStream:
     if not known:
         raise FormatError(f"{path}: its video is of a kind that this FFmpeg cannot decode")
     return next((stream for stream in known if stream.disposition & Disposition.default), known[0])
+
+
+def has_fields(stream: VideoStream) -> bool:
+    """Return whether the headers say that the video is interlaced; PyAV before 18 does not show it."""
+    return getattr(stream.codec_context, "field_order", 0) in _INTERLACED
 
 
 def nominal_rates(stream: VideoStream) -> list[Fraction]:

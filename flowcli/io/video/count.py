@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av.logging
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 
 from flowcli.io.video.container import open_video, read_packets
 from flowcli.io.video.decode import Decode, decode_packets
+from flowcli.io.video.log import Message, listen
 
-# What decoders report as errors of files that play well: features they lack, and slips of encoders.
-_HARMLESS = ("co located POCs", "mmco: ", "not implemented", "Late SEI", "number of reference frames", "SEI type")
+# What decoders report as errors of files that play well: features they lack, slips of encoders, what is no picture.
+_HARMLESS = (
+    *("co located POCs", "mmco: ", "not implemented", "number of reference frames", "Invalid frame dimensions"),
+    *("SEI", "VUI", "APP fields", "EXIF", "ICC"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Count:
 class _Counter:
     """Notes what a decoder gives and says."""
 
-    def __init__(self, decode: Decode, messages: list[tuple[int, str, str]]) -> None:
+    def __init__(self, decode: Decode, messages: list[Message]) -> None:
         self._decode, self._messages = decode, messages
         self.stamps, self.intra = array("q"), bytearray()
         self.unstamped = False
@@ -91,7 +93,8 @@ class _Counter:
         self.reason = self.reason or text
         if packet is not None and packet.pts is not None:
             self.marked_stamps.add(packet.pts)
-        else:
+        elif self.intra:
+            # Before the first frame decoders complain of what they lack, and give nothing.
             self.marked.add(len(self.intra))
 
     def find_damaged(self) -> list[int]:
@@ -127,7 +130,7 @@ def count_frames(path: Path, is_enough: Callable[[int, int | None], bool] = lamb
         is_enough: of the number of frames so far, and the timestamp of the last.
     """
     complete = True
-    with open_video(path, reproducible=True) as (container, stream), _listen() as messages:
+    with open_video(path, reproducible=True) as (container, stream), listen() as messages:
         counter = _Counter(stream.decode, messages)
         for frame in decode_packets(read_packets(container, stream), counter.decode, counter.complain):
             counter.see(frame)
@@ -137,17 +140,3 @@ def count_frames(path: Path, is_enough: Callable[[int, int | None], bool] = lamb
     stamps = array("q") if counter.unstamped else counter.stamps
     damaged, lost = counter.find_damaged(), counter.find_lost()
     return Count(len(counter.intra), stamps, damaged, lost, counter.end, counter.reason, complete)
-
-
-@contextmanager
-def _listen() -> Iterator[list[tuple[int, str, str]]]:
-    # FFmpeg patches up what is damaged, and says so nowhere but in its log.
-    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(av.logging.ERROR)
-    av.logging.set_skip_repeated(False)
-    try:
-        with av.logging.Capture() as messages:
-            yield messages
-    finally:
-        av.logging.set_level(level)
-        av.logging.set_skip_repeated(skips)

@@ -33,19 +33,25 @@ class Damage:
     def describe(self, first: int, stop: int, length: int) -> str | None:
         """Return what is wrong with frames `first` to before `stop` of `length`; None if nothing is."""
         damaged = [number for number in self.damaged if first <= number < stop]
-        missing = [place for place in self.missing if first < place < stop or place == stop == length]
+        missing = [place for place in self.missing if first < place < stop]
+        at_end = [place for place in self.missing if place == stop == length]
         parts: list[str] = []
         if damaged:
             parts.append(f"{_frames(damaged)} {'is' if len(damaged) == 1 else 'are'} damaged")
         if missing:
-            lost = "1 frame is" if len(missing) == 1 else f"{len(missing)} frames are"
-            parts.append(f"{lost} lost before {_frames(sorted(set(missing)))}")
+            parts.append(f"{_count(missing)} lost before {_frames(sorted(set(missing)))}")
+        if at_end:
+            parts.append(f"{_count(at_end)} lost at the end")
         if parts:
             because = f" (FFmpeg says: {self.reason})" if self.reason else ""
             parts = [f"{' and '.join(parts)}{because}; do not trust the flow there"]
         if self.end is not None and stop == length:
             parts.append(f"damaged or cut short after frame {length - 1} ({self.end}); the frames before were used")
         return "; ".join(parts) or None
+
+
+def _count(places: Sequence[int]) -> str:
+    return "1 frame is" if len(places) == 1 else f"{len(places)} frames are"
 
 
 def _frames(numbers: Sequence[int]) -> str:

@@ -13,7 +13,7 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from flowcli.io.video.container import INTERLACED
+from flowcli.io.video.container import has_fields
 
 # Frames before and after one that its picture depends on.
 REACH = 1
@@ -21,7 +21,7 @@ REACH = 1
 
 def is_interlaced(stream: VideoStream, first: VideoFrame) -> bool:
     """Return whether a video says of itself that it is interlaced: in its headers, or in its first frame."""
-    return first.interlaced_frame or stream.codec_context.field_order in INTERLACED
+    return first.interlaced_frame or has_fields(stream)
 
 
 def deinterlace(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:

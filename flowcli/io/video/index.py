@@ -20,11 +20,13 @@ from flowcli.io.frames import Moment
 from flowcli.io.video.container import FALLBACK_RATE, is_plausible, mean_rate, nominal_rates, open_video
 from flowcli.io.video.count import Count, count_frames
 from flowcli.io.video.damage import Damage
+from flowcli.io.video.log import find_cut, listen
 from flowcli.io.video.packets import REORDERING, PacketScan, scan_packets
 
-# Pixels of all frames together that are decoded in a fraction of a second: 70 frames of 1280x720.
-AN_INSTANT = 2**26
-# Decoders that go on over damage without a word, and with several threads differently every time.
+# Pixels of all frames together that are decoded in a fraction of a second: 36 frames of 1280x720.
+AN_INSTANT = 2**25
+# Decoders that go on over damage without a word, from what they decoded before, and with several threads differently
+# every time.
 _SILENT = frozenset({"ffv1", "theora", "vp8"})
 
 
@@ -37,7 +39,7 @@ class VideoIndex:
         timestamps: of every frame in ticks of the stream, ascending; empty if they are not known of each.
         keyframes: timestamps of the frames at which decoding can begin, ascending; empty if it has to begin at the
             start of the file.
-        checksums: of the packets of those frames (CRC-32), by which they are known again.
+        checksums: of the packets of those frames , by which they are known again.
         counted: whether `length` is what decoding gave, and not the number of packets.
         reproducible: whether to decode in one thread, because several may give other pictures every time.
         fps: frames per second, the mean if the rate varies.
@@ -81,8 +83,10 @@ def index_video(path: Path, end: Moment | None = None) -> VideoIndex:
     Raises:
         InputError, FormatError: as `open_video`.
     """
-    with open_video(path) as (container, stream):
+    with open_video(path) as (container, stream), listen() as messages:
         scan = scan_packets(container, stream, end)
+        if scan.complete and scan.fault is None and (text := find_cut(messages)) is not None:
+            scan = replace(scan, fault=f"FFmpeg says: {text}")
         context, tick, rates = stream.codec_context, stream.time_base or Fraction(1, 90_000), nominal_rates(stream)
         silent = context.name in _SILENT
         pixels = scan.length * context.width * context.height
@@ -115,10 +119,10 @@ def index_video(path: Path, end: Moment | None = None) -> VideoIndex:
     stamps = count.timestamps if all(a < b for a, b in pairwise(count.timestamps)) else array("q")
     leading, missing = _find_missing(scan, count, stamps)
     damage = Damage(count.damaged, missing, scan.fault or count.end, count.reason)
-    trusted = not (scan.doubtful or scan.headless or damage.within or leading) and _agree(scan, stamps)
+    trusted = not (silent or scan.doubtful or scan.headless or damage.within or leading) and _agree(scan, stamps)
     fps, times = _find_rate(rates, stamps, tick)
     keyframes, checksums = (scan.keyframes, scan.checksums) if trusted else (array("q"), [])
-    one_thread = silent or not trusted
+    one_thread = not trusted
     return VideoIndex(count.length, stamps, keyframes, checksums, True, one_thread, fps, times, damage, leading)
 
 

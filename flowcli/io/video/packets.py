@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from flowcli.io.frames import Moment
 from flowcli.io.video.bitstream import HeaderWatch, find_look
-from flowcli.io.video.container import INTERLACED, TRANSPORT_STREAM, promised_end, read_packets
+from flowcli.io.video.container import TRANSPORT_STREAM, has_fields, promised_end, read_packets
 from flowcli.io.video.decode import INCOMPLETE
 
 # Frames are stored in the order of decoding; none is shown more than this many places earlier than it is stored.
@@ -39,7 +39,7 @@ class PacketScan:
         length: number of frames that are whole.
         timestamps: of every frame in ticks of the stream, ascending; empty if the file has none, or repeats one.
         keyframes: timestamps of the frames at which decoding can begin, ascending; empty if `timestamps` is.
-        checksums: of the packets of the key frames.
+        checksums: of the packets of the key frames, by `checksum_of`.
         duration: of every frame in ticks of the stream; 0 if it varies, or is not known.
         doubtful: whether decoding may give other frames than these.
         headless: whether that holds before the first key frame: the file begins between two, or with frames that need
@@ -80,13 +80,12 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
             if packet.size == 0:
                 continue
             last_end = max(last_end, _end_of(packet))
-            if packet.stream_index != stream.index:
+            if packet.stream.index != stream.index:
                 continue
             # Damage before the last packet: FFmpeg patches the picture up, or leaves it out.
             doubtful = doubtful or incomplete
             incomplete = packet.is_corrupt
-            data = bytes(packet) if look is not None or packet.is_keyframe else b""
-            glimpse = None if look is None else look(data)
+            glimpse = None if look is None else look(bytes(packet))
             doubtful = doubtful or (glimpse is not None and glimpse.frames is None)
             follows = glimpse is None or (headers.suffices(glimpse.headers) and glimpse.key)
             if packet.is_discard or (glimpse is not None and glimpse.frames == 0):
@@ -97,7 +96,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
             stamps.append(packet.pts or 0)
             begins_late = begins_late or (len(stamps) == 1 and not (packet.is_keyframe and follows))
             if packet.is_keyframe and follows:
-                keys[stamps[-1]] = crc32(data)
+                keys[stamps[-1]] = checksum_of(packet)
             if end is not None and is_past(end, len(stamps), stamps, stream.time_base or Fraction(1)):
                 complete = False
                 break
@@ -113,7 +112,7 @@ def scan_packets(container: InputContainer, stream: VideoStream, end: Moment | N
     ordered = array("q", sorted(stamps))
     if unstamped:
         # Times of some frames only: of two fields in packets of their own the first has one.
-        doubtful = doubtful or unstamped < len(stamps) or stream.codec_context.field_order in INTERLACED
+        doubtful = doubtful or unstamped < len(stamps) or has_fields(stream)
     elif any(a == b for a, b in pairwise(ordered)):
         # Times that repeat are those of a writer that lost count, or of a file that was pieced together.
         doubtful, unstamped = True, 1
@@ -140,6 +139,11 @@ def is_past(end: Moment, length: int, stamps: Sequence[int], tick: Fraction) -> 
     # The first frame shown is among the first stored.
     recent = stamps[-REORDERING:]
     return length > REORDERING and (min(recent) - min(stamps[:REORDERING])) * tick > end.value
+
+
+def checksum_of(packet: Packet) -> int:
+    """Return a number by which a packet is known again (CRC-32 of its size and beginning)."""
+    return crc32(memoryview(packet)[:4096], packet.size)
 
 
 def _end_of(packet: Packet) -> Fraction:
