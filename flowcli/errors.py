@@ -27,13 +27,18 @@ class FlowcliError(Exception):
 
 
 def _as_one_line(text: str) -> str:
-    # Text from files is quoted in messages: it must not move the cursor, nor be what stdout cannot encode (surrogates
-    # stand for bytes that are no UTF-8), nor fill the screen.
+    # Text from files is quoted in messages: it must not move the cursor, nor fill the screen. A byte of a name that is
+    # no UTF-8 stays what it is, and is written as that byte.
     text = _shorten(text)
     if text.isprintable():
         return text
-    visible = (c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
+    visible = (c if _may_stand(c) else ascii(c)[1:-1] for c in text)
     return _shorten("".join(visible))
+
+
+def _may_stand(character: str) -> bool:
+    byte = "\udc80" <= character <= "\udcff"
+    return byte or character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def _shorten(text: str) -> str:

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from fractions import Fraction
 
 import imageio_ffmpeg
@@ -28,6 +29,14 @@ def make_frames(count, height=48, width=64):
         frame[:] = np.stack((x * 2, y * 2, 60 + 0 * x), -1)
         frame[8 + k % 16 : 24 + k % 16, 8 + 2 * k % 32 : 24 + 2 * k % 32] = (220, 200, 40)
     return frames
+
+
+@pytest.fixture(autouse=True)
+def ordinary_arithmetic():
+    """Commands that run within the test set the process up; Hypothesis does not work where denormals become 0."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture

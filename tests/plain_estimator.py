@@ -74,6 +74,8 @@ class PlainMethod:
 def build(options, checkpoint):
     """Build the method, or fail at it."""
     assert checkpoint is None
+    if not isinstance(options, PlainOptions):
+        return PlainMethod()
     if options.misdeed == "weights":
         raise EngineError("no such device")
     if options.misdeed.endswith(" at the beginning"):

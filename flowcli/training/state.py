@@ -40,7 +40,9 @@ def save_state(path: Path, state: TrainingState) -> None:
     """Write the state to `path`, whole or not at all; OutputError when it cannot be written."""
     with replace_when_complete(path) as temporary:
         try:
-            torch.save(_content(state), temporary)
+            # By a stream: torch writes the name of a file into it, and that of a temporary one is another each time.
+            with temporary.open("wb") as stream:
+                torch.save(_content(state), stream)
         except RuntimeError as error:  # how torch reports a full disk
             raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]:.200}") from error
 

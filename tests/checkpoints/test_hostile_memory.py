@@ -21,6 +21,10 @@ from flowcli.checkpoints import load_checkpoint, save_checkpoint
 from flowcli.model.config import TINY, ModelConfig
 from flowcli.model.perceiver import fourier_positions
 
+# A process each, whose memory is measured: .ci/run has them, the default run has not.
+pytestmark = pytest.mark.slow
+
+
 SPARE = 2**28
 
 

@@ -94,5 +94,5 @@ def test_a_name_of_two_lines_is_told_in_one():
     assert shell("flowcli convert $'a\\nb\\e31m.flo' x.flo") == (
         1,
         b"",
-        "flowcli: a\\x0ab\\x1b31m.flo: no such file or folder\n",
+        "flowcli: a\\nb\\x1b31m.flo: no such file or folder\n",
     )

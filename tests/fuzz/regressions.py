@@ -35,4 +35,10 @@ def format_row(target: str, what: str, data: bytes) -> str:
     return f'    Row(\n        "{target}",\n        {what!r},\n{lines},\n    ),'
 
 
-ROWS: tuple[Row, ...] = ()
+ROWS: tuple[Row, ...] = (
+    Row(
+        "flow-npy",
+        "a signalling NaN: NumPy's warning",
+        "c-oun7wQ`j$;eQ~P_3SlTAW;@Zl$1ZlV+i=qoAIaUsO_*m=~X4l#&V(cT3DEP6dh=XCxM+0{I%oItnH_3Pzeb3bhL40WO9i3K+rUhk5`GA{_t",
+    ),
+)

@@ -8,6 +8,9 @@ import numpy as np
 import OpenEXR
 import pytest
 
+# A process each, whose memory is measured: .ci/run has them, the default run has not.
+pytestmark = pytest.mark.slow
+
 SIDE = 4096
 CEILING = 9 * SIDE * SIDE / 2**20 + 256
 

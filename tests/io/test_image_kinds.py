@@ -338,3 +338,13 @@ def test_pnm_of_every_maximum(magic, maximum):
     else:
         expected = (samples * 255 + maximum // 2) // maximum
         np.testing.assert_array_equal(decode_image(header + body, "x")[..., :channels], expected)
+
+
+def test_what_pillow_warns_of_is_not_passed_on(recwarn, capfd):
+    data = save(Image.fromarray(PHOTO), "TIFF", compression="jpeg")
+    for place in range(len(data) - 200, len(data), 2):
+        try:
+            decode_image(data[:place] + b"\xff\xff" + data[place + 2 :], "x")
+        except FormatError as error:
+            assert "\n" not in str(error)
+    assert not recwarn.list

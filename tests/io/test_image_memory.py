@@ -8,6 +8,10 @@ import OpenEXR
 import pytest
 from PIL import Image
 
+# A process each, whose memory is measured: .ci/run has them, the default run has not.
+pytestmark = pytest.mark.slow
+
+
 MIB = 2**20
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from batch_runs import results
 
+# A disk of its own each: .ci/run has them, the default run has not.
+pytestmark = pytest.mark.slow
+
 
 def test_a_disk_that_fills_up_is_told_and_the_next_run_goes_on(run, mean_flow, tmp_path, monkeypatch):
     left = [20]

@@ -10,6 +10,9 @@ from kill_batch import Counts, allow, check_end, check_now, make_inputs, results
 
 import flowcli
 
+# Minutes on a busy machine: .ci/run has them, the default run has not.
+pytestmark = pytest.mark.slow
+
 # A batch that sends itself SIGKILL at the n-th rename of a file or line of the journal.
 WORK = """
 import os, signal, sys
@@ -23,6 +26,7 @@ from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
 from flowcli.jobs.settings import BatchSettings
 from plain_estimator import PlainMethod
+
 
 left = int(sys.argv[1])
 

@@ -57,6 +57,7 @@ def test_processes_do_what_one_does(jobs, tmp_path):
     assert files(tmp_path / "here") == files(tmp_path / "there")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("misdeed", "text"),
     [
@@ -73,6 +74,7 @@ def test_what_goes_wrong_with_an_item_is_its_own_fault(jobs, misdeed, text):
     assert "no such file" in found["b"].reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("threads", "expected"), [(None, 3), (2, 2)])
 def test_threads_are_divided_unless_their_number_is_given(jobs, tmp_path, monkeypatch, threads, expected):
     monkeypatch.setattr(pool, "count_cores", lambda: 6)
@@ -88,6 +90,7 @@ def test_an_option_that_the_method_does_not_have_stops_the_batch(jobs):
         list(run_in_processes(jobs("out"), PlainOptions(preset="best"), 2))
 
 
+@pytest.mark.slow
 def test_others_go_on_where_a_worker_dies(jobs, tmp_path):
     # Item a has a fourth pair, c has not.
     _, found = outcomes(run_in_processes(jobs("out"), PlainOptions(misdeed="death", after=3), 2))
@@ -104,9 +107,11 @@ def test_an_item_goes_on_at_its_part_when_its_worker_died_once(make_folder, make
     reports = list(run_in_processes([job], PlainOptions(misdeed="death", after=20, mark=str(tmp_path / "died")), 1))
     assert [event.part for _, event in reports if hasattr(event, "part")] == [0, 0, 1, 1, 2]
     assert reports[-1][1].pairs == 35
-    assert len(files(tmp_path / "out")) == 35
+    # What the worker was writing when it died may lie beside them: a batch removes it at its end.
+    assert len(list((tmp_path / "out" / "long").glob("f*.flo"))) == 35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("misdeed", "error", "text"),
     [

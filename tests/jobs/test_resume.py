@@ -7,6 +7,7 @@ import pytest
 from batch_runs import Interrupt, results
 
 from flowcli.errors import OutputError, UsageError
+from flowcli.estimator import Estimator
 from flowcli.io.sources import open_source
 from flowcli.jobs.one_input import InputJob
 from flowcli.jobs.resume import check_resumable, find_interrupted
@@ -31,7 +32,7 @@ def run(frames, tmp_path, mean_flow):
         plan = plan_outputs(source, f"{flow}/", pictures, None, backward=True, flow_format=None)
         plan.check(source, InputFiles(source.paths), overwrite=overwrite or resume)
         job = InputJob(source, plan, BatchSettings(look=Appearance(scale=scale)))
-        with closing(job.run(estimator or mean_flow(), overwrite=overwrite, resume=resume)) as pairs:
+        with closing(job.run(Estimator(estimator or mean_flow()), overwrite=overwrite, resume=resume)) as pairs:
             for number, _ in enumerate(pairs, 1):
                 if number == stop_after:
                     raise Interrupt

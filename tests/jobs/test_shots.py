@@ -52,7 +52,7 @@ def test_another_number_of_frames_is_refused(images, count, message):
 class Stream:
     """A source whose length is not known beforehand."""
 
-    fps, aspect, count = Fraction(5), Fraction(1), None
+    fps, aspect, count, paths = Fraction(5), Fraction(1), None, ()
 
     def pairs(self, start, stop):
         frame = np.zeros((5, 6, 3), np.uint8)

@@ -35,11 +35,13 @@ def refuse(build: Callable[[], object]) -> str:
 
 def test_every_row_can_be_built_and_knows_options_that_there_are() -> None:
     names = EstimatorOptions.__dataclass_fields__.keys() - {"model"}
-    for row in METHODS.values():
+    # Other tests add rows of their own.
+    rows = {name: row for name, row in METHODS.items() if row.builder.name.startswith("flowcli.")}
+    for row in rows.values():
         assert callable(row.builder)
         assert row.options <= names and row.description
-    assert frozenset[str]().union(*(row.options for row in METHODS.values())) == names
-    assert named_methods() == ["zero", "dis", "farneback", "variational"]
+    assert frozenset[str]().union(*(row.options for row in rows.values())) == names
+    assert [name for name in named_methods() if name in rows] == ["zero", "dis", "farneback", "variational"]
 
 
 def test_a_model_is_a_name_or_a_checkpoint(tiny: str) -> None:

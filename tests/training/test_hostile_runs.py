@@ -22,6 +22,10 @@ from flowcli.training.loop import make_optimisers
 from flowcli.training.results import CURVE, LOG, WEIGHTS, append_log, read_curve, write_results
 from flowcli.training.state import TrainingState, load_settings, load_state, save_state
 
+# A run each: .ci/run has them, the default run has not.
+pytestmark = pytest.mark.slow
+
+
 CONFIG = TrainingConfig(model=TINY, steps=5)
 
 

@@ -73,6 +73,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path, plain
     assert resumed_rows[-1]["ratio"] == rows[-1]["ratio"]
 
 
+@pytest.mark.slow
 def test_training_learns(tmp_path: Path) -> None:
     config = replace(
         CONFIG, steps=100, batch=12, bank_steps=1000, validate_every=100, save_every=100, warmup=5, ema=0.8,

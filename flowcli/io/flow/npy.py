@@ -79,7 +79,8 @@ def read_uv(stream: IO[bytes], size: int, name: str) -> NDArray[np.float32]:
             f"{name}: expected flow as floats of shape (height, width, 2), found {header.dtype} {header.shape}"
         )
     uv = np.empty(header.shape, np.float32)
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which means unknown
+    # A float64 beyond float32 becomes infinite, which means unknown; a signalling NaN is a NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
         fill_array(uv, stream, header, name)
     return uv
 

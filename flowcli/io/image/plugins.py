@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,16 +32,16 @@ _ANIMATION_BYTES = 24
 def decode_with_pillow(data: bytes, header: ImageHeader, name: str, index: int = 0) -> StoredImage:
     """Decode a frame or page with imageio's Pillow plugin as 8-bit RGB; transparency is dropped."""
     check_decoding(name, header.height * header.width * _PILLOW_BYTES, header.height * header.width * 7)
-    with open_plugin(data, "pillow", name) as file:
-        return from_frame(_check_size(file.read(index=index, mode="RGB", writeable_output=False), header, name))
+    with open_plugin(data, "pillow", name) as read:
+        return from_frame(_check_size(read(index=index, mode="RGB", writeable_output=False), header, name))
 
 
 def decode_animation(data: bytes, header: ImageHeader, name: str, numbers: Iterator[int]) -> Iterator[StoredImage]:
     """Yield the frames of an animated WebP or PNG with these ascending numbers, as they are shown."""
     check_decoding(name, header.height * header.width * _ANIMATION_BYTES, header.height * header.width * 11)
-    with open_plugin(data, "pillow", name) as file:
+    with open_plugin(data, "pillow", name) as read:
         for number in numbers:
-            pixels = file.read(index=header.first + number, mode="RGB", writeable_output=False)
+            pixels = read(index=header.first + number, mode="RGB", writeable_output=False)
             yield from_frame(_check_size(pixels, header, name))
 
 
@@ -51,19 +52,35 @@ def read_tiff_page(data: bytes, page: int, name: str) -> NDArray[np.generic]:
     """
     # What tifffile notes about odd tags would stand on stderr beside our own line.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    with open_plugin(data, "tifffile", name) as file:
-        return np.asarray(file.read(index=..., page=page))
+    with open_plugin(data, "tifffile", name) as read:
+        return read(index=..., page=page)
+
+
+class _Read(Protocol):
+    def __call__(self, **options: Any) -> NDArray[Any]: ...
 
 
 @contextmanager
-def open_plugin(data: bytes, plugin: Literal["pillow", "tifffile"], name: str) -> Iterator[Any]:
-    """Open the bytes with one of imageio's plugins; what it raises for a damaged file becomes a FormatError."""
+def open_plugin(data: bytes, plugin: Literal["pillow", "tifffile"], name: str) -> Iterator[_Read]:
+    """Open the bytes with one of imageio's plugins, and yield its function that reads an image.
+
+    What the libraries raise for a damaged file becomes a FormatError; what they warn of is not passed on.
+    """
     from imageio.v3 import imopen
 
     file: PluginV3 | None = None
+
+    def read(**options: Any) -> NDArray[Any]:
+        assert file is not None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return np.asarray(file.read(**options))
+
     try:
-        file = imopen(io.BytesIO(data), "r", plugin=plugin)
-        yield file
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            file = imopen(io.BytesIO(data), "r", plugin=plugin)
+        yield read
     except FormatError:
         raise
     except Exception as error:  # Hostile bytes reach every corner of two libraries, and with them most exceptions.

@@ -128,7 +128,8 @@ def _map_plane(plane: Plane, values: ValueRange, target: NDArray[np.uint8]) -> N
 def _to_levels(samples: NDArray[np.generic], values: ValueRange, *, integers: bool) -> NDArray[np.uint8]:
     # Each level is a bin of equal width: 16 full bits keep their upper 8, and 0 to 511 lose their last bit.
     width = values.high - values.low + (1 if integers else 0)
-    levels = (samples.astype(np.float64) - values.low) * (LEVELS / width)
+    with np.errstate(invalid="ignore", over="ignore"):
+        levels = (samples.astype(np.float64) - values.low) * (LEVELS / width)
     return np.nan_to_num(levels, nan=0.0, posinf=LEVELS, neginf=0.0).clip(0, LEVELS - 1).astype(np.uint8)
 
 
@@ -136,11 +137,12 @@ def _sample(plane: Plane) -> NDArray[np.float64]:
     # The median of a pixel and its neighbours: a hot pixel is no brightness of the scene.
     height, width = plane.shape
     step = max(1, math.isqrt(height * width // _SAMPLES_PER_IMAGE))
-    if height < 3 or width < 3:
-        return plane[::step, ::step].astype(np.float64).ravel()
-    places = ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
-    # Of equal shape whatever the rest of the division.
-    crosses = [plane[y : height - 2 + y : step, x : width - 2 + x : step].astype(np.float64) for y, x in places]
+    with np.errstate(invalid="ignore"):
+        if height < 3 or width < 3:
+            return plane[::step, ::step].astype(np.float64).ravel()
+        places = ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
+        # Of equal shape whatever the rest of the division.
+        crosses = [plane[y : height - 2 + y : step, x : width - 2 + x : step].astype(np.float64) for y, x in places]
     return np.sort(crosses, axis=0)[2].ravel()
 
 

@@ -94,7 +94,8 @@ def _read_planes(page: TiffPage, layout: Layout, compression: int, name: str) ->
         pixels = pixels[..., None]
     elif pixels.shape == (layout.samples, *size) and layout.planar:
         pixels = np.moveaxis(pixels, 0, 2)
-    if pixels.shape != (*size, layout.samples):
+    # tifffile leaves out tags that it finds damaged, and may see another image than we do.
+    if pixels.shape != (*size, layout.samples) or pixels.dtype.newbyteorder("=") != layout.dtype.newbyteorder("="):
         raise FormatError(f"{name}: TIFF file is damaged: its pixels cannot be decoded")
     return tuple(pixels[..., channel] for channel in range(layout.kept))
 

@@ -75,7 +75,7 @@ class TiffPage:
     @property
     def bits(self) -> tuple[int, ...]:
         """Bits of each component."""
-        return self.values(BITS, (1,))
+        return self.values(BITS) or (1,)
 
     @property
     def is_frame(self) -> bool:

@@ -158,7 +158,7 @@ def read_segments(page: TiffPage, layout: Layout, name: str) -> tuple[Plane, ...
             samples = _unpack(lines[: place.height][part], layout, predictor)
             for index, channel in enumerate(place.channels):
                 target = planes[channel, place.top : place.top + place.height, across[0] : across[1]]
-                with np.errstate(over="ignore"):
+                with np.errstate(over="ignore", invalid="ignore"):
                     target[part] = samples[:, : across[1] - across[0], index]
     return tuple(planes)
 
@@ -203,8 +203,8 @@ def _decompress(
     if compression in (LZW, PACKBITS):
         (plane,) = decode_with_ffmpeg("tiff", picture, ImageHeader(rows, line_bytes, kind="TIFF"), name).planes
         return np.ascontiguousarray(plane).data.cast("B")
-    with open_plugin(picture, "pillow", name) as file:
-        pixels = np.asarray(file.read(index=0, mode="L", writeable_output=False))
+    with open_plugin(picture, "pillow", name) as read:
+        pixels = read(index=0, mode="L", writeable_output=False)
     if pixels.shape != (rows, line_bytes):
         raise FormatError(f"{name}: TIFF file is damaged: a strip or tile cannot be decompressed")
     return np.ascontiguousarray(pixels).data.cast("B")
