@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flowcli.errors import FlowcliError
-    from flowcli.estimator.facade import Estimator, estimate
+    from flowcli.estimator import Estimator, estimate
     from flowcli.flow import FlowField
     from flowcli.io.flow import read_flow, write_flow
     from flowcli.io.image import read_image, write_image
@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Estimator": ("estimator.facade", "Estimator"),
+    "Estimator": ("estimator", "Estimator"),
     "FlowField": ("flow", "FlowField"),
     "FlowcliError": ("errors", "FlowcliError"),
-    "estimate": ("estimator.facade", "estimate"),
+    "estimate": ("estimator", "estimate"),
     "flow_to_image": ("viz", "render"),
     "read_flow": ("io.flow", "read_flow"),
     "read_image": ("io.image", "read_image"),

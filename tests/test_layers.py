@@ -17,18 +17,20 @@ PACKAGE = Path(flowcli.__file__).parent
 # Level of each part; a module may import its own part and parts of lower levels.
 LEVELS = {
     "errors": 0, "flow": 0,
-    "model": 1, "tiling": 1, "io": 1, "viz": 1,
-    "checkpoints": 2, "estimator": 2, "kernels": 2,
-    "jobs": 3, "evaluation": 3, "training": 3, "benchmark": 3,
-    "cli": 4, "__main__": 5,
+    "model": 1, "io": 1, "viz": 1,
+    "checkpoints": 2, "kernels": 2, "runtime": 2,
+    "coarse_to_fine": 3,
+    "methods": 4,
+    "estimator": 5,
+    "output": 6, "evaluation": 6, "training": 6, "benchmark": 6,
+    "jobs": 7,
+    "cli": 8, "__main__": 9,
 }  # fmt: skip
 # Parts of one level do not know each other, with these exceptions: (importer, imported).
-ALLOWED = {
-    ("estimator", "checkpoints"),  # an estimator is made from a checkpoint
-    ("estimator", "kernels"),  # where they are compiled, the estimator's network uses them
-    ("flow", "errors"),
-}
-TORCH_PARTS = {"model", "kernels", "checkpoints", "estimator", "training", "benchmark"}
+ALLOWED = {("flow", "errors")}
+TORCH_PARTS = {
+    "model", "kernels", "checkpoints", "runtime", "coarse_to_fine", "methods", "estimator", "training", "benchmark"
+}  # fmt: skip
 TERMINAL_LIBRARIES = {"typer", "tqdm"}
 
 

@@ -19,16 +19,16 @@ from flowcli.benchmark.random_weights import make_random_network
 from flowcli.benchmark.transformers_network import build_transformers_network
 from flowcli.checkpoints import build_model, load_checkpoint, save_checkpoint
 from flowcli.errors import FlowcliError
-from flowcli.estimator.classical import DisFlow
-from flowcli.estimator.device import choose_device, choose_precision
-from flowcli.estimator.network import NetworkFlow
 from flowcli.flow import Frame
 from flowcli.kernels.library import Library
 from flowcli.kernels.stages import use_kernels
 from flowcli.kernels.store import choose_kernels
+from flowcli.methods.classical import DisFlow
+from flowcli.methods.network import NetworkFlow
 from flowcli.model.config import COMPACT, PERCEIVER_IO, ModelConfig
 from flowcli.model.folded import FoldedFlow, fold
 from flowcli.model.perceiver import PerceiverFlow
+from flowcli.runtime.device import choose_device, choose_precision
 
 PRESETS = {"compact": COMPACT, "perceiver-io": PERCEIVER_IO}
 Run = Callable[[], object]
@@ -196,13 +196,13 @@ def _split(network: FoldedFlow, frame1: Tensor, frame2: Tensor) -> dict[str, Run
     """Return the stages, each with the earlier ones' results at hand."""
     chunk = network.scores_at_once(frame1.device)
     pixels = network.pixels(frame1, frame2, chunk)
-    read = network.read_mlp(network.read(pixels, chunk))
-    latents = network.process(read)
+    encoded = network.encoder_mlp(network.encoder(pixels, chunk))
+    latents = network.process(encoded)
     return {
         "pixels": lambda: network.pixels(frame1, frame2, chunk),
-        "encoder": lambda: network.read_mlp(network.read(pixels, chunk)),
-        "latents": lambda: network.process(read),
-        "decoder": lambda: network.write(pixels, latents, chunk),
+        "encoder": lambda: network.encoder_mlp(network.encoder(pixels, chunk)),
+        "latents": lambda: network.process(encoded),
+        "decoder": lambda: network.decoder(pixels, latents, chunk),
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from flowcli.checkpoints.dialects import name_tensors
+from flowcli.checkpoints.key_maps import KEY_MAPS
 from flowcli.errors import EngineError, InputError
 from flowcli.model.config import PERCEIVER_IO
 from flowcli.model.features import extract_patches
@@ -54,7 +54,7 @@ def build_transformers_network(network: PerceiverFlow) -> Callable[[Tensor, Tens
             hidden_act="gelu_pytorch_tanh" if config.gelu == "tanh" else "gelu",
         )
     ).eval()
-    names = name_tensors("huggingface", config.layers)
+    names = KEY_MAPS["huggingface"].names(config.layers)
     tensors = {names[name]: tensor for name, tensor in network.state_dict().items() if name in names}
     theirs.load_state_dict(tensors)
 

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from flowcli.checkpoints.checkpoint import Checkpoint, check_shapes, check_values
-from flowcli.checkpoints.dialects import TITLES, Names, recognise_dialect, rename
 from flowcli.checkpoints.haiku import read_haiku
 from flowcli.checkpoints.native import is_native, read_native
+from flowcli.checkpoints.renaming import recognise_key_map, rename
 from flowcli.checkpoints.safetensors_header import is_safetensors
 from flowcli.checkpoints.store import locate
 from flowcli.checkpoints.torch_zip import read_torch_zip
@@ -74,8 +74,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _from_published(tensors: dict[str, Tensor], config: ModelConfig, path: Path) -> Checkpoint:
-    dialect = recognise_dialect(tensors, path)
-    renamed = rename(tensors, dialect, config.layers, path)
+    key_map = recognise_key_map(tensors, path)
+    renamed = rename(tensors, key_map, config.layers, path)
     check_shapes({name: tuple(tensor.shape) for name, tensor in renamed.items()}, config, path)
     # Tensors of a file may share bytes; conversion would give each its own.
     if sum(tensor.nbytes for tensor in renamed.values()) > path.stat().st_size:
@@ -85,4 +85,4 @@ def _from_published(tensors: dict[str, Tensor], config: ModelConfig, path: Path)
             raise WeightsError(f"{path}: expected tensor {name} of floating-point numbers, found {tensor.dtype}")
     converted = {name: tensor.to(torch.float32, copy=True).contiguous() for name, tensor in renamed.items()}
     check_values(converted, path)
-    return Checkpoint(config, converted, {"layout": TITLES[Names._fields.index(dialect)]}, path)
+    return Checkpoint(config, converted, {"layout": key_map.title}, path)

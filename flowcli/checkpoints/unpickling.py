@@ -3,6 +3,7 @@
 A pickle is a program that may call whatever it names. Here each admitted name stands for a small function of flowcli
 that only collects values; any other name is refused when it is met, before anything was called. Memory is bounded by
 the file: its opcodes are walked first, so that no length or memo index beyond the file reaches the unpickler.
+No library does this for haiku's files: `torch.load(weights_only=True)` knows neither their protocols nor their names.
 """
 
 from __future__ import annotations
@@ -48,10 +49,9 @@ class _Call:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, admitted: Admitted, persistent: Callable[[object], object] | None, path: Path):
+    def __init__(self, data: bytes, admitted: Admitted, path: Path) -> None:
         super().__init__(io.BytesIO(data))
         self._admitted = admitted
-        self._persistent = persistent
         self._path = path
 
     def find_class(self, module: str, name: str) -> object:
@@ -64,28 +64,23 @@ class _Unpickler(pickle.Unpickler):
         return _Call(stand_in) if callable(stand_in) else stand_in
 
     def persistent_load(self, pid: object) -> object:
-        if self._persistent is None:
-            raise pickle.UnpicklingError("a reference to something outside the file")
-        return self._persistent(pid)
+        raise pickle.UnpicklingError("a reference to something outside the file")
 
 
-def unpickle(
-    data: bytes, admitted: Admitted, path: Path, persistent: Callable[[object], object] | None = None
-) -> object:
+def unpickle(data: bytes, admitted: Admitted, path: Path) -> object:
     """Unpickle `data` with nothing but the admitted names.
 
     Args:
         data: one pickle.
         admitted: the names it may use.
         path: the file, for messages.
-        persistent: resolves persistent ids; None: there are none.
 
     Raises:
         WeightsError: another name is used, or the data are damaged.
     """
     try:
         _check_opcodes(data)
-        return _Unpickler(data, admitted, persistent, path).load()
+        return _Unpickler(data, admitted, path).load()
     except _NONSENSE as error:
         raise WeightsError(f"{path}: expected a pickle of arrays, found a damaged one ({error})") from error
 

@@ -55,9 +55,9 @@ def batch(
     from flowcli.jobs.batch import Batch
     from flowcli.jobs.item import BatchSettings
     from flowcli.jobs.local import EstimatorOptions, run_here, run_in_processes
-    from flowcli.jobs.outputs import find_batch_picture_suffix, find_suffix
     from flowcli.jobs.plan import BatchItem, plan_batch
-    from flowcli.jobs.writer import Appearance
+    from flowcli.output.plan import find_batch_picture_suffix, find_suffix
+    from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
@@ -93,7 +93,7 @@ def batch(
         return expect_pairs(item.inputs, settings.selection, settings.fps)
 
     work = Batch(items, settings, Path(output), described, part)
-    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite)) as run:
+    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite, notify=message)) as run:
         for outcome in run:
             if outcome is not None and not json:
                 for path in outcome.outputs:

@@ -33,8 +33,8 @@ def convert(
     from flowcli.io.flow import find_format
     from flowcli.io.flow.listing import list_flows, name_results
     from flowcli.io.flow.loss import Loss
-    from flowcli.io.sinks import flow_destination
-    from flowcli.jobs.outputs import find_suffix
+    from flowcli.output.destination import flow_destination
+    from flowcli.output.plan import find_suffix
 
     paths = list_flows([source])
     names = name_results(paths)

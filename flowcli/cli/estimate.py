@@ -46,10 +46,10 @@ def estimate(
 
     from flowcli.cli.console import print_json, print_result, progress
     from flowcli.io.sources import open_source
-    from flowcli.jobs.outputs import plan_outputs
-    from flowcli.jobs.scale import SequenceScale, choose_sequence_scale
     from flowcli.jobs.sequence import PairStream, write_flows
-    from flowcli.jobs.writer import Appearance, OutputWriter, describe
+    from flowcli.output.plan import plan_outputs
+    from flowcli.output.scale import SequenceScale, choose_sequence_scale
+    from flowcli.output.writer import Appearance, OutputWriter, describe
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.

@@ -58,8 +58,8 @@ def _describe_installation() -> dict[str, object]:
     import platform
 
     from flowcli import __version__
-    from flowcli.estimator.inventory import list_devices
     from flowcli.io.flow import FORMATS
+    from flowcli.runtime.inventory import list_devices
 
     return {
         "flowcli": __version__,
@@ -116,7 +116,7 @@ def _list_video_codecs() -> list[dict[str, object]]:
     from av.codec import Codec
     from av.codec.codec import UnknownCodecError
 
-    from flowcli.io.video_write import VIDEO_FORMATS
+    from flowcli.io.video.write import VIDEO_FORMATS
 
     codecs: list[dict[str, object]] = []
     for suffix, row in VIDEO_FORMATS.items():

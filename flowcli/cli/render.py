@@ -9,7 +9,7 @@ import typer
 from flowcli.cli import options
 
 if TYPE_CHECKING:
-    from flowcli.io.sinks import Destination
+    from flowcli.output.destination import Destination
 
 # So many flow files, spread evenly, are read beforehand to choose one scale for all.
 SCALE_SAMPLES = 16
@@ -57,8 +57,8 @@ def render(
     from flowcli.io.flow import read_flow
     from flowcli.io.flow.listing import list_flows, name_results
     from flowcli.io.frames import Selection
-    from flowcli.io.sinks import open_picture_sink
     from flowcli.jobs.shots import Shots
+    from flowcli.output.sinks import open_picture_sink
     from flowcli.viz.scale import check_scale, choose_common_scale
 
     paths = list_flows(flows)
@@ -101,7 +101,7 @@ def render(
 
 def _choose_destination(output: str | None, names: list[str]) -> Destination:
     from flowcli.errors import UsageError
-    from flowcli.io.sinks import picture_destination
+    from flowcli.output.destination import picture_destination
 
     if output is None:
         if len(names) > 1:

@@ -93,8 +93,8 @@ def train(
 
         import torch
 
-        from flowcli.estimator.device import choose_device
         from flowcli.jobs.local import count_cores
+        from flowcli.runtime.device import choose_device
         from flowcli.training.loop import train as run_training
 
         with processes.together():

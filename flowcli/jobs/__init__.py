@@ -1,1 +1,1 @@
-"""From a request to its outputs: plans, pipelines, batches with a journal."""
+"""From a request to its results: plans, pipelines, batches with a journal."""

@@ -96,7 +96,12 @@ class Batch:
         return sum(self._written.values())
 
     def run(
-        self, engine: Engine, expect: Callable[[BatchItem], int], *, overwrite: bool
+        self,
+        engine: Engine,
+        expect: Callable[[BatchItem], int],
+        *,
+        overwrite: bool,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> Generator[Outcome | None, None, None]:
         """Do what is not done; yields the outcome of each item that ends, and None for what happens in between.
 
@@ -104,6 +109,7 @@ class Batch:
             engine: does the jobs that it is given.
             expect: the number of pairs of an item at a glance; corrected when the item is opened.
             overwrite: begin anew, and replace whatever is in the way.
+            notify: is told in one line each what the user should know besides.
 
         Raises:
             OutputError: another batch is at work in the folder, it holds what is not of this batch, or it cannot be
@@ -115,7 +121,7 @@ class Batch:
         except OSError as error:
             raise OutputError(f"{self._folder}: the folder cannot be made: {error.strerror or error}") from error
         with (
-            hold_folder(self._folder, state, self._shard, self._plan_digest),
+            hold_folder(self._folder, state, self._shard, self._plan_digest, notify),
             closing(self._open_journal(state)) as journal,
         ):
             self._remove_leftovers()

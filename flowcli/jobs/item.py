@@ -18,16 +18,16 @@ from flowcli.errors import OutputError
 from flowcli.io.atomic import mark_temporary_files
 from flowcli.io.frames import Selection
 from flowcli.io.frames_resize import Resize
-from flowcli.io.sinks import VIDEO_SUFFIXES, Destination
 from flowcli.io.sources import FrameSource, open_source
-from flowcli.io.video_join import join_videos
+from flowcli.io.video.join import join_videos
 from flowcli.jobs.journal import Files
-from flowcli.jobs.outputs import OutputPlan
 from flowcli.jobs.plan import BatchItem
-from flowcli.jobs.scale import SequenceScale, choose_sequence_scale
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.stream import FlowEstimator
-from flowcli.jobs.writer import Appearance, OutputWriter, describe
+from flowcli.output.destination import VIDEO_SUFFIXES, Destination
+from flowcli.output.plan import OutputPlan
+from flowcli.output.scale import SequenceScale, choose_sequence_scale
+from flowcli.output.writer import Appearance, OutputWriter, describe
 
 # Pairs per part. A keyframe every 16 frames makes videos of flow 1.5 % larger.
 PART = 16

@@ -12,8 +12,8 @@ from flowcli.errors import FlowcliError
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sources import FramePair, FrameSource
 from flowcli.jobs.background import in_background
-from flowcli.jobs.stream import FlowEstimator, PairFlow, estimate_pairs
-from flowcli.jobs.writer import OutputWriter
+from flowcli.jobs.stream import FlowEstimator, estimate_pairs
+from flowcli.output.writer import OutputWriter, PairFlow
 
 # Frames that wait for the network, and results that wait to be written: enough to smooth out the slow ones.
 DEPTH = 3

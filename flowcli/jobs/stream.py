@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from flowcli.flow import FlowField, Frame
 from flowcli.io.frames_resize import Resize, resize_flow, resize_frame
 from flowcli.io.sources import FramePair
+from flowcli.output.writer import PairFlow
 
 
 class FlowEstimator(Protocol):
@@ -23,15 +23,6 @@ class FlowEstimator(Protocol):
     def flows(self, pairs: Iterable[tuple[Frame, Frame]], together: int = 1) -> Iterator[FlowField]:
         """Yield one flow per pair, in order, lazily; `together` pairs may be taken at once."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class PairFlow:
-    """The result for one pair: flow on the grid of frame 1 and, where asked for, back on the grid of frame 2."""
-
-    pair: FramePair
-    forward: FlowField
-    backward: FlowField | None
 
 
 def estimate_pairs(

@@ -42,8 +42,8 @@ class AttendArguments(Arguments):
     _fields_ = _fields("inner out", "scale", "heads latents channels key_rows value_rows")
 
 
-class ReadArguments(Arguments):
-    """`struct Read`."""
+class EncodeArguments(Arguments):
+    """`struct Encode`."""
 
     _fields_ = _fields(
         "features rows columns channels inverse logarithm out",
@@ -52,8 +52,8 @@ class ReadArguments(Arguments):
     )
 
 
-class WriteArguments(Arguments):
-    """`struct Write`."""
+class DecodeArguments(Arguments):
+    """`struct Decode`."""
 
     _fields_ = _fields(
         "features inverse keys key_rows key_columns key_constants values"
@@ -81,7 +81,7 @@ class Library:
         self.rows, self.lanes = self._library.flowcli_rows(), self._library.flowcli_lanes()
         self.operands = (torch.float32, torch.bfloat16) if self._library.flowcli_half() else (torch.float32,)
         self._functions: dict[type[Arguments], ctypes._NamedFuncPointer] = {}
-        for name, kind in (("attend", AttendArguments), ("read", ReadArguments), ("write", WriteArguments)):
+        for name, kind in (("attend", AttendArguments), ("encode", EncodeArguments), ("decode", DecodeArguments)):
             function = getattr(self._library, f"flowcli_{name}")
             function.argtypes = [ctypes.POINTER(kind), ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
             function.restype = ctypes.c_int

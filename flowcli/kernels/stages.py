@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowcli.kernels.library import AttendArguments, Library, ReadArguments, WriteArguments
+from flowcli.kernels.library import AttendArguments, DecodeArguments, EncodeArguments, Library
 from flowcli.kernels.panels import choose_rows, cut_panels
 from flowcli.model.folded import FoldedFlow
-from flowcli.model.folded_decoder import FoldedWrite
-from flowcli.model.folded_encoder import FoldedRead
-from flowcli.model.folded_layers import FoldedSelfBlock
-from flowcli.model.folded_pixels import Pixels
-from flowcli.model.folded_products import LOG2_E
+from flowcli.model.folded.decoder import FoldedDecoder
+from flowcli.model.folded.encoder import FoldedEncoder
+from flowcli.model.folded.layers import FoldedSelfBlock
+from flowcli.model.folded.pixels import Pixels
+from flowcli.model.folded.products import LOG2_E
 
 
 class CompiledAttend:
@@ -43,8 +43,8 @@ class CompiledAttend:
         return out
 
 
-class CompiledRead(nn.Module):
-    """`FoldedRead`: the latents of a checkpoint read from pixels."""
+class CompiledEncoder(nn.Module):
+    """`FoldedEncoder`: the latents of a checkpoint read from pixels."""
 
     features: Tensor
     rows: Tensor
@@ -52,7 +52,7 @@ class CompiledRead(nn.Module):
     output: Tensor
     start: Tensor
 
-    def __init__(self, plain: FoldedRead, library: Library) -> None:
+    def __init__(self, plain: FoldedEncoder, library: Library) -> None:
         super().__init__()
         self.library, self.operands = library, plain.operands
         block = 2 * library.lanes
@@ -69,7 +69,7 @@ class CompiledRead(nn.Module):
         batch, _, height, width = pixels.channels.shape
         latents = len(self.start)
         gathered = pixels.channels.new_empty(batch, latents, self.output.shape[1])
-        arguments = ReadArguments(
+        arguments = EncodeArguments(
             features=self.features,
             rows=self.rows,
             columns=self.columns,
@@ -90,8 +90,8 @@ class CompiledRead(nn.Module):
         return F.linear(gathered, self.output).add_(self.start)
 
 
-class CompiledWrite(nn.Module):
-    """`FoldedWrite`: the flow of every pixel, from the latents."""
+class CompiledDecoder(nn.Module):
+    """`FoldedDecoder`: the flow of every pixel, from the latents."""
 
     first: Tensor
     first_bias: Tensor
@@ -100,7 +100,7 @@ class CompiledWrite(nn.Module):
     rows: Tensor
     columns: Tensor
 
-    def __init__(self, plain: FoldedWrite, library: Library) -> None:
+    def __init__(self, plain: FoldedDecoder, library: Library) -> None:
         super().__init__()
         self.plain, self.library, self.operands = plain, library, plain.operands
         first = cut_panels(plain.first[:-1].float(), library.rows, plain.operands)  # without the row for the mean
@@ -120,7 +120,7 @@ class CompiledWrite(nn.Module):
         forms = cut_panels(keys.features, self.library.rows, self.operands)
         gathered = cut_panels(values[:, :-1], self.library.rows, self.operands)  # the kernel sums the weights itself
         flow = latents.new_empty(batch, 2, height, width)
-        arguments = WriteArguments(
+        arguments = DecodeArguments(
             features=pixels.channels.contiguous(),
             inverse=pixels.inverse.contiguous(),
             keys=forms.data,
@@ -160,14 +160,16 @@ def use_kernels(network: FoldedFlow, library: Library) -> FoldedFlow:
     Raises:
         ValueError: if it was folded for operands that the library does not know.
     """
-    read, write = network.read, network.write
-    assert isinstance(read, FoldedRead) and isinstance(write, FoldedWrite)
-    if read.operands not in library.operands:
-        raise ValueError(f"expected operands of {library.operands} for kernels of {library.level}, got {read.operands}")
-    network.read, network.write = CompiledRead(read, library), CompiledWrite(write, library)
+    encoder, decoder = network.encoder, network.decoder
+    assert isinstance(encoder, FoldedEncoder) and isinstance(decoder, FoldedDecoder)
+    if encoder.operands not in library.operands:
+        raise ValueError(
+            f"expected operands of {library.operands} for kernels of {library.level}, got {encoder.operands}"
+        )
+    network.encoder, network.decoder = CompiledEncoder(encoder, library), CompiledDecoder(decoder, library)
     for layer in network.layers:
         assert isinstance(layer, FoldedSelfBlock)
-        layer.attention.gather = CompiledAttend(library, read.operands)
+        layer.attention.gather = CompiledAttend(library, encoder.operands)
     return network
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from flowcli.estimator.polish import polish_flows, to_grey
-from flowcli.estimator.warp import warp
+from flowcli.coarse_to_fine.variational import polish_flows, to_grey
+from flowcli.coarse_to_fine.warp import warp
 from flowcli.training.motion import uniform
 from flowcli.training.synthetic import SyntheticPairs
 

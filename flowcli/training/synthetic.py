@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from flowcli.estimator.warp import pixel_grid
+from flowcli.coarse_to_fine.warp import pixel_grid
 from flowcli.training.camera import expose
 from flowcli.training.layers import PRESENT, Moving, composite, find_cover, make_layers, pick
 from flowcli.training.motion import make_motion, to_frame1, to_frame2, uniform

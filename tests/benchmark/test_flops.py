@@ -38,8 +38,7 @@ def test_formulas_count_what_torch_counts(config: ModelConfig) -> None:
         assert stages["pixels"] == counted[f"{root}.pixels"]
         latents = sum(count for name, count in counted.items() if name.endswith(tuple(f"layers.{i}" for i in range(9))))
         assert stages["latents"] == latents
-        decoder = "decoder" if module is network else "write"
-        assert stages["decoder"] == counted[f"{root}.{decoder}"]
+        assert stages["decoder"] == counted[f"{root}.decoder"]
 
 
 @pytest.mark.parametrize("formula", [count_reference, count_folded])

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from flowcli.checkpoints import build_model, load_checkpoint
-from flowcli.checkpoints.dialects import Names, name_tensors
+from flowcli.checkpoints.key_maps import KEY_MAPS, KeyMap
 from flowcli.errors import WeightsError
 from flowcli.model.config import PERCEIVER_IO
 from flowcli.model.perceiver import PerceiverFlow
@@ -124,10 +124,10 @@ def test_the_gelu_form_is_the_callers(tmp_path: Path, model: PerceiverFlow) -> N
 
 
 def test_the_tables_agree_with_the_counts_of_the_published_files() -> None:
-    for dialect in Names._fields:
-        names = name_tensors(dialect, PERCEIVER_IO.layers)
+    for key_map in KEY_MAPS.values():
+        names = key_map.names(PERCEIVER_IO.layers)
         assert len(names) == len(set(names.values())) == 425
-    haiku = name_tensors("haiku", 24)
+    haiku = KEY_MAPS["haiku"].names(24)
     assert haiku["encoder.layers.0.norm.weight"] == "perceiver_encoder/~/self_attention/layer_norm/scale"
     assert haiku["encoder.layers.23.mlp_norm.bias"] == "perceiver_encoder/~/self_attention_23/layer_norm_1/offset"
 
@@ -217,3 +217,16 @@ def test_a_file_of_old_torch_says_what_to_do(tmp_path: Path, model: PerceiverFlo
     torch.save(huggingface_tensors(model), tmp_path / FILE, _use_new_zipfile_serialization=False)
     with pytest.raises(WeightsError, match=r"PyTorch 1\.6 or later, found an older one; load it with torch\.load"):
         load_checkpoint(tmp_path / FILE, published=SMALL)
+
+
+def test_a_new_layout_is_one_row(tmp_path: Path, model: PerceiverFlow, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {name: name.replace("{i}", "no{i}") for name in KEY_MAPS["krasserm"].stages}
+    parts = {
+        part: {name: f"my_{name}" for name in getattr(KEY_MAPS["krasserm"], part)}
+        for part in ("cross_norms", "layer_norms", "linears", "ends")
+    }
+    monkeypatch.setitem(KEY_MAPS, "mine", KeyMap(title="my own code", stages=own, latents="my_latents", **parts))
+    tensors = model.state_dict()
+    names = KEY_MAPS["mine"].names(SMALL.layers)
+    torch.save({foreign: tensors[canonical] for canonical, foreign in names.items()}, tmp_path / FILE)
+    assert_read_back(tmp_path / FILE, model, "my own code")

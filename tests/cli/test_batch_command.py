@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -137,3 +138,16 @@ def test_requests_that_cannot_work_are_refused_before_the_network_is_loaded(clip
 )
 def test_wrong_usage(clips, arguments):
     assert run(*arguments).exit_code == 2
+
+
+def test_a_file_system_without_locks_is_said_in_one_line(clips, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    result = run("in", "-o", "out")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        f"out: this file system can't lock; {Path('out/.flowcli/marker')} keeps other batches out instead"
+    ]
+    assert {path.name for path in Path("out").iterdir()} == {".flowcli", "one.flow.mp4", "two.flow.mp4"}

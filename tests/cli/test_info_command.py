@@ -14,7 +14,7 @@ from flowcli.errors import FlowcliError, FormatError, WeightsError
 from flowcli.flow import FlowField
 from flowcli.io.flow import FORMATS, write_flow
 from flowcli.io.image import write_image
-from flowcli.io.video_write import VIDEO_FORMATS
+from flowcli.io.video.write import VIDEO_FORMATS
 
 app = typer.Typer()
 app.command()(info)

@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file in krasserm's layout, of a network small enough for a test to call it the published one."""
-    from flowcli.checkpoints.dialects import name_tensors
+    from flowcli.checkpoints.key_maps import KEY_MAPS
 
     for module in (importing, verification):
         defaults = vars(module)["import_checkpoint" if module is importing else "verify"].__kwdefaults__
@@ -40,7 +40,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(KNOWN, "perceiver-io", replace(KNOWN["perceiver-io"], parameters=PARAMETERS))
     tensors = random_tensors()
     path = tmp_path / "downloaded.bin"
-    torch.save({theirs: tensors[ours] for ours, theirs in name_tensors("krasserm", TINY.layers).items()}, path)
+    torch.save({theirs: tensors[ours] for ours, theirs in KEY_MAPS["krasserm"].names(TINY.layers).items()}, path)
     return path
 
 

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from flowcli.errors import FormatError, InputError, UsageError
-from flowcli.io import sources_images
 from flowcli.io.frames import Moment, Selection
 from flowcli.io.image import write_image
-from flowcli.io.sources import open_source
+from flowcli.io.sources import images, open_source
 
 
 @pytest.fixture
@@ -33,8 +32,8 @@ def test_a_folder_gives_consecutive_pairs_in_natural_order(folder):
 
 def test_every_image_is_read_once(folder, monkeypatch):
     read = []
-    original = sources_images.read_image
-    monkeypatch.setattr(sources_images, "read_image", lambda path: read.append(path.name) or original(path))
+    original = images.read_image
+    monkeypatch.setattr(images, "read_image", lambda path: read.append(path.name) or original(path))
     list(open_source([str(folder)]).pairs())
     assert sorted(read) == sorted(f"frame{k}.png" for k in range(11))
 

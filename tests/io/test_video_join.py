@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from flowcli.errors import OutputError
-from flowcli.io.video_join import join_videos
-from flowcli.io.video_read import VideoReader
-from flowcli.io.video_write import VideoSink
+from flowcli.io.sources.video import VideoReader
+from flowcli.io.video.join import join_videos
+from flowcli.io.video.write import VideoSink
 
 
 def write_segments(folder, suffix, frames, times, length=7):

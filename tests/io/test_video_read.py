@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 from flowcli.errors import FormatError, InputError
 from flowcli.io.frames import Moment, Selection
 from flowcli.io.sources import open_source
-from flowcli.io.video_read import VideoReader
+from flowcli.io.sources.video import VideoReader
 
 CODECS = {
     "clip.m2ts": ["-g", "6", "-mpegts_m2ts_mode", "1"],

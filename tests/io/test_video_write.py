@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from flowcli.errors import OutputError
-from flowcli.io.video_read import VideoReader
-from flowcli.io.video_write import VIDEO_FORMATS, VideoSink
+from flowcli.io.sources.video import VideoReader
+from flowcli.io.video.write import VIDEO_FORMATS, VideoSink
 
 RATE = Fraction(25, 2)
 

@@ -13,7 +13,7 @@ from flowcli.jobs.batch import Batch
 from flowcli.jobs.item import PART, BatchSettings
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
-from flowcli.jobs.writer import Appearance
+from flowcli.output.writer import Appearance
 
 SETTINGS = BatchSettings(".flo", ".flo", ".mp4", look=Appearance(scale=5.0))
 

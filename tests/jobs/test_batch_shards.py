@@ -12,7 +12,7 @@ from flowcli.jobs.item import BatchSettings
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
 from flowcli.jobs.shard import WHOLE, Shard
-from flowcli.jobs.writer import Appearance
+from flowcli.output.writer import Appearance
 
 SETTINGS = BatchSettings(".flo", ".flo", ".mp4", look=Appearance(scale=5.0))
 

@@ -8,10 +8,10 @@ from flowcli.flow import FlowField
 from flowcli.io.flow import read_flow
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sources import open_source
-from flowcli.jobs.outputs import plan_outputs
-from flowcli.jobs.scale import SequenceScale
 from flowcli.jobs.sequence import PairStream, write_flows
-from flowcli.jobs.writer import Appearance, OutputWriter
+from flowcli.output.plan import plan_outputs
+from flowcli.output.scale import SequenceScale
+from flowcli.output.writer import Appearance, OutputWriter
 
 
 def run(source, estimator, output, viz=None, **options):
@@ -109,14 +109,14 @@ def test_memory_does_not_grow_with_the_length(make_folder, tmp_path, monkeypatch
     """Of the frames of a long sequence, only a few exist at any time."""
     import weakref
 
-    from flowcli.io import sources_images
+    from flowcli.io.sources import images
 
     alive, most = weakref.WeakSet(), 0
 
     class Tracked(np.ndarray):
         __hash__ = object.__hash__
 
-    original = sources_images.read_image
+    original = images.read_image
 
     def read(path):
         nonlocal most
@@ -132,7 +132,7 @@ def test_memory_does_not_grow_with_the_length(make_folder, tmp_path, monkeypatch
             for frame1, _ in pairs:
                 yield FlowField(np.zeros((*frame1.shape[:2], 2), np.float32))
 
-    monkeypatch.setattr(sources_images, "read_image", read)
+    monkeypatch.setattr(images, "read_image", read)
     names, _ = run(open_source([str(make_folder("in", 60))]), Zero(), tmp_path / "out")
     assert len(names) == 59
     # Two kept by the source, three pairs in each of two queues, and what the stages hold in their hands.

@@ -12,8 +12,8 @@ from torch import Tensor
 from flowcli.checkpoints import build_model, load_checkpoint
 from flowcli.model.config import COMPACT, PERCEIVER_IO, TINY, ModelConfig
 from flowcli.model.folded import fold
-from flowcli.model.folded_positions import split_positions
-from flowcli.model.folded_products import apply_gelu, split_evenly
+from flowcli.model.folded.positions import split_positions
+from flowcli.model.folded.products import apply_gelu, split_evenly
 from flowcli.model.perceiver import PerceiverFlow
 
 PUBLISHED = replace(PERCEIVER_IO, tile=(8, 19), latents=24, latent_width=64, layers=2, heads=4)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from flowcli.estimator.warp import pixel_grid
+from flowcli.coarse_to_fine.warp import pixel_grid
 from flowcli.training.layers import pick
 from flowcli.training.outlines import BARS, BLOB, NOWHERE, POLYGON, Outlines, coverage, make_outlines
 

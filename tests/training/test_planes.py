@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from flowcli.estimator.warp import pixel_grid
+from flowcli.coarse_to_fine.warp import pixel_grid
 from flowcli.training.motion import apply_homography, make_motion
 from flowcli.training.planes import (
     SHARE,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from flowcli.estimator.warp import pixel_grid, warp
+from flowcli.coarse_to_fine.warp import pixel_grid, warp
 from flowcli.training.motion import make_motion, to_frame1, to_frame2
 from flowcli.training.synthetic import make_pairs, render_pairs
 from flowcli.training.textures import (

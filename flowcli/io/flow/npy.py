@@ -1,7 +1,6 @@
 """NumPy `.npy`: one float array `(H, W, 2)`, u and v in pixels, NaN where the flow is unknown.
 
-The layout is that of numpy.lib.format: magic, version, header length, a header that looks like a Python dict, values.
-Here the header is searched, not evaluated, and held against the number of bytes that are there before an array is made.
+numpy.lib.format reads the header, and it is held against the number of bytes that are there before an array is made.
 Nothing in such a file is ever unpickled.
 """
 
@@ -9,20 +8,22 @@ from __future__ import annotations
 
 import io
 import math
-import re
+import tokenize
+import warnings
 from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from flowcli.errors import FormatError
 from flowcli.flow import FlowField
 from flowcli.io.limits import MAX_PIXELS, check_size
 
-_HEADER_LIMIT = 10_000
-_KIND = re.compile(rb"'descr':\s*'([<>|=]?(?:f[248]|b1))'")
-_ORDER = re.compile(rb"'fortran_order':\s*(True|False)")
-_SHAPE = re.compile(rb"'shape':\s*\(([\d, ]{0,99})\)")
+_HEADER_LIMIT = 10_000  # bytes; numpy's own default
+_HEADER_READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+# What numpy, and Python's parser below it, raise for headers that are no dict of three known keys.
+_DAMAGE = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError, tokenize.TokenError)
 
 
 def encode_npy(field: FlowField) -> bytes:
@@ -51,7 +52,7 @@ def read_array(stream: IO[bytes], size: int, name: str) -> NDArray[np.generic]:
     """Read one array of floats or booleans that fills the stream exactly.
 
     Args:
-        stream: positioned at the start.
+        stream: positioned at the start, which is its byte 0; seekable.
         size: the number of bytes that the stream holds.
         name: the file, for messages.
 
@@ -60,25 +61,28 @@ def read_array(stream: IO[bytes], size: int, name: str) -> NDArray[np.generic]:
             does not match `size`.
     """
     prefix = stream.read(8)
-    length_bytes = {b"\1\0": 2, b"\2\0": 4}.get(prefix[6:])
-    if prefix[:6] != b"\x93NUMPY" or length_bytes is None:
+    read_header = _HEADER_READERS.get((prefix[6], prefix[7])) if len(prefix) == 8 else None
+    if prefix[:6] != npy_format.MAGIC_PREFIX or read_header is None:
         raise FormatError(f"{name}: expected an array in NumPy format, version 1 or 2, found {prefix!r}")
-    header_length = int.from_bytes(stream.read(length_bytes), "little")
-    header = stream.read(min(header_length, _HEADER_LIMIT))
-    kind, order, sides = (pattern.search(header) for pattern in (_KIND, _ORDER, _SHAPE))
-    if len(header) != header_length or order is None or sides is None:
-        raise FormatError(f"{name}: expected a NumPy header with descr, fortran_order and shape; it is cut or damaged")
-    if kind is None:
+    # No more than this: a header may claim to be 4 GiB long, and a zip would unpack them.
+    head = io.BytesIO(stream.read(4 + _HEADER_LIMIT))
+    try:
+        with warnings.catch_warnings():  # about headers of Python 2, and doubtful escapes in damaged ones
+            warnings.simplefilter("ignore")
+            shape, fortran, dtype = read_header(head, max_header_size=_HEADER_LIMIT)
+    except _DAMAGE:
+        raise FormatError(
+            f"{name}: expected a NumPy header with descr, fortran_order and shape; it is cut or damaged"
+        ) from None
+    if dtype.kind not in "fb" or dtype.itemsize > 8:
         raise FormatError(f"{name}: expected an array of floats or booleans; nothing else is loaded")
-    dtype = np.dtype(kind[1].decode())
-    shape = tuple(int(side) for side in sides[1].decode().replace(",", " ").split())
-    if not 2 <= len(shape) <= 4 or max(shape) > MAX_PIXELS:
-        raise FormatError(f"{name}: expected an array with height and width, found shape ({sides[1].decode():.60})")
+    if not 2 <= len(shape) <= 4 or not all(0 <= side <= MAX_PIXELS for side in shape):
+        raise FormatError(f"{name}: expected an array with height and width, found shape {shape!s:.60}")
     check_size(name, shape[0], shape[1])
     count = math.prod(shape)
-    expected, found = count * dtype.itemsize, size - stream.tell()
+    expected, found = count * dtype.itemsize, size - stream.seek(len(prefix) + head.tell())
     data = stream.read(expected) if found == expected else b""
     if count == 0 or len(data) != expected:
         raise FormatError(f"{name}: expected {expected} bytes for {dtype} {shape}, found {found}")
     array = np.frombuffer(data, dtype, count)
-    return array.reshape(shape[::-1]).T if order[1] == b"True" else array.reshape(shape)
+    return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)

@@ -5,8 +5,8 @@
 #include <new>
 
 #include "attend.h"
-#include "read.h"
-#include "write.h"
+#include "encoder.h"
+#include "decoder.h"
 
 namespace {
 
@@ -21,9 +21,9 @@ void attend(const Attend& x, int64_t first, int64_t last) {
 }
 
 template <class Type>
-void read(const Read& x, int64_t first, int64_t last) {
-    const int64_t blocks = block_count(x.latents), most = ReadWork<Type>::MOST;
-    ReadWork<Type> work(x, blocks < most ? blocks : most);
+void encode(const Encode& x, int64_t first, int64_t last) {
+    const int64_t blocks = block_count(x.latents), most = EncodeWork<Type>::MOST;
+    EncodeWork<Type> work(x, blocks < most ? blocks : most);
     for (int64_t task = first; task < last;) {
         const int64_t tile = task / blocks, end = last < (tile + 1) * blocks ? last : (tile + 1) * blocks;
         const int64_t count = end - task < most ? end - task : most;
@@ -33,8 +33,8 @@ void read(const Read& x, int64_t first, int64_t last) {
 }
 
 template <class Type>
-void write(const Write& x, int64_t first, int64_t last) {
-    WriteWork<Type> work(x);
+void decode(const Decode& x, int64_t first, int64_t last) {
+    DecodeWork<Type> work(x);
     for (int64_t task = first; task < last; ++task) {
         const int tile = int(task / x.height), row = int(task % x.height);
         for (int start = 0; start < x.width; start += 2 * LANES)
@@ -76,8 +76,8 @@ PUBLIC int flowcli_half() { return HALF; }
 PUBLIC int flowcli_attend(const Attend* x, int half, int64_t first, int64_t last) { DISPATCH(attend); }
 
 // Tasks: tiles times blocks of latents.
-PUBLIC int flowcli_read(const Read* x, int half, int64_t first, int64_t last) { DISPATCH(read); }
+PUBLIC int flowcli_encode(const Encode* x, int half, int64_t first, int64_t last) { DISPATCH(encode); }
 
 // Tasks: tiles times rows.
-PUBLIC int flowcli_write(const Write* x, int half, int64_t first, int64_t last) { DISPATCH(write); }
+PUBLIC int flowcli_decode(const Decode* x, int half, int64_t first, int64_t last) { DISPATCH(decode); }
 }

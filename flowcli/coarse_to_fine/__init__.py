@@ -1,0 +1,1 @@
+"""The coarse-to-fine method, to be read from `pipeline.py` on; `config.py` has every tunable."""

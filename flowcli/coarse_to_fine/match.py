@@ -1,0 +1,178 @@
+"""The start of a coarse-to-fine estimate: match two small frames exhaustively, in both directions at once.
+
+The network answers motion of about two pixels. Where a scene moves faster, every finer level inherits what the first
+one got wrong, and levels coarser still lose what is thin: a pole, a lane marking. So at one
+small level every displacement up to about a quarter of the frame is compared, and semi-global aggregation chooses
+(Hirschmueller, "Stereo Processing by Semiglobal Matching and Mutual Information", PAMI 2008, here with displacements of
+two dimensions as labels): a path along a row or a column pays a little for each step to a displacement beside the last
+one and at most so much for any jump. The time depends on the size of that level alone, not on the frames'.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from flowcli.coarse_to_fine.photometric import box_mean, describe, mean_colour
+from flowcli.runtime.threads import Workers
+
+REACH_SHORT, REACH_LONG = 0.22, 0.3
+"""Longest displacement along the frame's shorter and longer side, as shares of the shorter one."""
+
+UNIT = 128
+"""Descriptions are whole numbers in 1/128, so that costs are int16: half the memory of float32."""
+
+CLIP = UNIT // 2
+SMALL, LARGE = UNIT // 5, UNIT
+"""Cost of a step to the neighbouring displacement and of a jump, where a pixel's own difference is 0 to 3 CLIP."""
+
+BRIGHTNESS_WEIGHT = 0.35
+NORMALISING_WINDOW = 7
+AGGREGATED = 9
+"""Pixels whose costs are added before the paths: 3x3. Four paths of them stay below 2^15."""
+
+
+def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tensor, Tensor]:
+    """Find the flow of small frames without any first guess.
+
+    Args:
+        frame1: float `(B, 3, H, W)` in [-1, 1]; some 50 to 70 pixels on the shorter side.
+        frame2: the same shape.
+        workers: match pairs and directions side by side. Thousands of small operations: torch's own threads would spend
+            their time waiting for each other.
+
+    Returns:
+        The flow from frame 1 to frame 2 and from frame 2 to frame 1, float32 `(B, 2, H, W)` in pixels; quarter-pixel
+        accuracy at best.
+    """
+    reach = find_reach((frame1.shape[2], frame1.shape[3]))
+    described = list(zip(_describe(frame1), _describe(frame2), strict=True))
+    described += [(second, first) for first, second in described]
+
+    def match(pair: tuple[Tensor, Tensor]) -> Tensor:
+        return _best_displacement(aggregate(match_costs(*pair, reach)))
+
+    forward, backward = torch.stack(list(workers.map(match, described))).chunk(2)
+    return forward, backward
+
+
+def find_reach(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the longest displacement (down, right) that is compared in frames of a size, in pixels."""
+    short = min(size)
+    down, right = (max(2, round(short * (REACH_SHORT if side == short else REACH_LONG))) for side in size)
+    return down, right
+
+
+def count_costs(size: tuple[int, int]) -> int:
+    """Return how many displacements of pixels are compared in frames of a size; each takes some ten bytes."""
+    down, right = find_reach(size)
+    return size[0] * size[1] * (2 * down + 1) * (2 * right + 1)
+
+
+def _describe(frames: Tensor) -> Tensor:
+    """Describe as `evidence` does, the brightness freed of its local mean and contrast: int16, within +-2^10."""
+    described = describe(mean_colour(frames))
+    grey = described[:, :1]
+    mean = box_mean(grey, NORMALISING_WINDOW)
+    deviation = (box_mean(grey * grey, NORMALISING_WINDOW) - mean * mean).clamp_(min=0).sqrt_()
+    described[:, :1] = (grey - mean) / (deviation + 0.04) * BRIGHTNESS_WEIGHT
+    return (described * UNIT).round_().short()
+
+
+def match_costs(described1: Tensor, described2: Tensor, reach: tuple[int, int]) -> Tensor:
+    """Cost of every displacement at every pixel.
+
+    Args:
+        described1: int16 `(3, H, W)`.
+        described2: the same shape.
+        reach: longest displacement (down, right) in pixels.
+
+    Returns:
+        int16 `(H, W, 2 reach_y + 1, 2 reach_x + 1)`: the clipped differences of 3x3 pixels, added. What leaves frame 2
+        costs half of the most: nothing is known.
+    """
+    _, height, width = described1.shape
+    down, right = reach
+    padded = F.pad(described2, (right, right, down, down))
+    # Windows of a row of frame 2, one per displacement: (3, H + 2 down, W, 2 right + 1), a view.
+    windows = padded.unfold(2, 2 * right + 1, 1)
+    rows_out, columns_out = (_outside(n, r, described1.device) for n, r in ((height, down), (width, right)))
+    costs = described1.new_empty(height, width, 2 * down + 1, 2 * right + 1)
+    unknown = torch.tensor(3 * CLIP // 2, dtype=torch.int16, device=described1.device)
+    for dy in range(2 * down + 1):
+        moved = windows[:, dy : dy + height]
+        total = _clipped(moved[0], described1[0]) + _clipped(moved[1], described1[1])
+        total += _clipped(moved[2], described1[2])
+        outside = rows_out[:, dy, None, None] | columns_out
+        costs[:, :, dy] = torch.where(outside, unknown, total)
+    return _add3(_add3(costs, 0), 1)
+
+
+def _clipped(moved: Tensor, fixed: Tensor) -> Tensor:
+    return (moved - fixed[..., None]).abs_().clamp_(max=CLIP)
+
+
+def _outside(count: int, reach: int, device: torch.device) -> Tensor:
+    """Say which displacements leave an axis, bool `(count, 2 reach + 1)`."""
+    landing = torch.arange(count, device=device)[:, None] + torch.arange(-reach, reach + 1, device=device)
+    return (landing < 0) | (landing >= count)
+
+
+def _add3(costs: Tensor, axis: int) -> Tensor:
+    """Add three neighbours along an axis; the first and the last pixel count twice at the border."""
+    count = costs.shape[axis]
+    total = costs.clone()
+    total.narrow(axis, 1, count - 1).add_(costs.narrow(axis, 0, count - 1))
+    total.narrow(axis, 0, count - 1).add_(costs.narrow(axis, 1, count - 1))
+    for end in (0, count - 1):
+        total.select(axis, end).add_(costs.select(axis, end))
+    return total
+
+
+def aggregate(costs: Tensor) -> Tensor:
+    """Add what each displacement costs along the paths to a pixel from above, below, left and right."""
+    total = torch.zeros_like(costs)
+    for axis in (0, 1):
+        for backwards in (False, True):
+            order = range(costs.shape[axis])
+            path: Tensor | None = None
+            for index in reversed(order) if backwards else order:
+                here = costs.select(axis, index)
+                path = here if path is None else here + _transition(path)
+                total.select(axis, index).add_(path)
+    return total
+
+
+def _transition(path: Tensor) -> Tensor:
+    """Least cost of arriving at each displacement from the pixel before, `(N, Dy, Dx)`, less its minimum."""
+    least = path.amin(dim=(1, 2), keepdim=True)
+    beside = path + SMALL * AGGREGATED
+    cheapest = torch.minimum(path, least + LARGE * AGGREGATED)
+    for axis in (1, 2):
+        count = path.shape[axis] - 1
+        for one, other in ((0, 1), (1, 0)):
+            arriving = cheapest.narrow(axis, one, count)
+            torch.minimum(arriving, beside.narrow(axis, other, count), out=arriving)
+    return cheapest.sub_(least)
+
+
+def _best_displacement(costs: Tensor) -> Tensor:
+    """Least of `(H, W, Dy, Dx)` with the vertex of a parabola through its neighbours, as flow `(2, H, W)`."""
+    rows, columns = costs.shape[2:]
+    flat = costs.flatten(2)
+    best = flat.argmin(dim=2, keepdim=True)
+    row, column = best // columns, best % columns
+    centre = flat.gather(2, best).float()
+
+    def vertex(position: Tensor, count: int, step: int) -> Tensor:
+        inner = (position > 0) & (position < count - 1)
+        low = flat.gather(2, torch.where(inner, best - step, best)).float()
+        high = flat.gather(2, torch.where(inner, best + step, best)).float()
+        curvature = low + high - 2 * centre
+        shift = (low - high) / (2 * curvature).clamp(min=1)
+        return position + torch.where(inner, shift, 0.0)
+
+    x = vertex(column, columns, 1) - columns // 2
+    y = vertex(row, rows, columns) - rows // 2
+    return torch.cat((x, y), dim=2).permute(2, 0, 1)

@@ -1,0 +1,172 @@
+"""What every input has in common: a FrameReader yields single frames, a FrameSource makes pairs of them.
+
+The pairs are of consecutive frames, each decoded once and never more than two held, and their sizes are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from flowcli.errors import FlowcliError, InputError
+from flowcli.flow import Frame
+from flowcli.io.frames import Selection
+
+
+@dataclass(frozen=True, eq=False)
+class FramePair:
+    """Two consecutive frames of a sequence.
+
+    Attributes:
+        name: stem for the files of this pair, unique within the sequence.
+        frame1: uint8 `(H, W, 3)` RGB.
+        frame2: the same size.
+        time: seconds of frame 1 after the first frame of the selection.
+        duration: seconds from frame 1 to frame 2, more than 0.
+    """
+
+    name: str
+    frame1: Frame
+    frame2: Frame
+    time: Fraction
+    duration: Fraction
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What is known of an input before its frames are read; they are numbered from 0 in the order of time.
+
+    Attributes:
+        stem: what outputs are named after.
+        size: (height, width) of the first frame, upright.
+        fps: frames per second, the nominal rate if it varies.
+        length: number of frames; None if only reading to the end can tell.
+        aspect: width of a pixel over its height when shown.
+        times: seconds of every frame, ascending from 0; None if they come at `fps`.
+        rereadable: whether frames can be read again, and from any one on.
+    """
+
+    stem: str
+    size: tuple[int, int]
+    fps: Fraction
+    length: int | None
+    aspect: Fraction = Fraction(1)
+    times: Sequence[Fraction] | None = None
+    rereadable: bool = True
+
+
+class FrameReader(Protocol):
+    """One kind of input."""
+
+    @property
+    def footage(self) -> Footage:
+        """What is known of it."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Return the stem for files that belong to frame `index`."""
+        ...
+
+    def read(self, first: int, stop: int | None, step: int) -> Iterator[Frame]:
+        """Yield frames first, first + step, ... before `stop` (None: to the end).
+
+        Raises:
+            InputError, FormatError: at the frame that cannot be read, after all those before it.
+        """
+        ...
+
+
+class FrameSource:
+    """The selected frames of one input as pairs of consecutive frames.
+
+    Attributes:
+        stem: what outputs are named after.
+        size: (height, width) of every frame.
+        fps: pairs per second: the nominal frame rate divided by the stride.
+        count: number of pairs, or None if only reading to the end can tell.
+        aspect: width of a pixel over its height when shown.
+        is_pair: two images named one by one, not a sequence.
+        paths: the files and folders that were named.
+        rereadable: whether pairs can be read more than once.
+    """
+
+    def __init__(
+        self, reader: FrameReader, selection: Selection, paths: Sequence[Path], *, is_pair: bool = False
+    ) -> None:
+        """Select frames of `reader`; raises InputError if fewer than two are left."""
+        footage = reader.footage
+        self._reader, self._times = reader, footage.times
+        self._step = selection.stride
+        self._first, self._stop = selection.indices(footage.length, footage.fps, footage.times)
+        self.stem = footage.stem
+        self.size = footage.size
+        self.fps = footage.fps / selection.stride
+        self.aspect = footage.aspect
+        self.paths = tuple(paths)
+        self.is_pair = is_pair
+        self.rereadable = footage.rereadable
+        self.count: int | None = None
+        if self._stop is not None:
+            frames = len(range(self._first, self._stop, self._step))
+            if footage.length is not None or frames < 2:
+                self.count = frames - 1
+            if frames < 2:
+                held = "" if footage.length is None else f" of the {footage.length} there are"
+                raise InputError(f"{self.stem}: expected at least two frames, {frames}{held} selected")
+
+    def name(self, index: int) -> str:
+        """Return the name of pair `index`, counted from 0."""
+        return self._reader.name(self._first + index * self._step)
+
+    def time(self, index: int) -> Fraction:
+        """Return the seconds of frame 1 of pair `index` after the first selected frame."""
+        times, frame = self._times, self._first + index * self._step
+        if times is None:
+            return index / self.fps
+        return times[frame] - times[self._first]
+
+    def pairs(self, start: int = 0, stop: int | None = None) -> Generator[FramePair, None, None]:
+        """Yield pairs `start` to before `stop`, in order.
+
+        Raises:
+            InputError: a frame has another size than the first, or cannot be read; every pair before it has been
+                yielded by then.
+            FormatError: a frame is damaged; likewise.
+        """
+        step = self._step
+        last = self._stop if stop is None else self._first + stop * step + 1
+        previous: Frame | None = None
+        number = start - 1
+        for number, frame in enumerate(self._reader.read(self._first + start * step, last, step), start):
+            if frame.shape[:2] != self.size:
+                self._refuse_size(number, frame)
+            if previous is not None:
+                begin, end = self.time(number - 1), self.time(number)
+                yield FramePair(self.name(number - 1), previous, frame, begin, end - begin)
+            previous = frame
+        if number < 1:
+            raise InputError(f"{self.stem}: expected at least two frames, found {number + 1}")
+
+    def sample(self, number: int) -> Iterator[tuple[Frame, Frame]]:
+        """Yield at most `number` pairs, spread evenly over a rereadable source, without unreadable ones."""
+        assert self.count is not None and self.rereadable
+        number = min(number, self.count)
+        for k in range(number):
+            place = (2 * k + 1) * self.count // (2 * number)
+            # Whoever reads the pairs themselves will be told of the fault.
+            with suppress(FlowcliError), closing(self.pairs(place, place + 1)) as pairs:
+                for pair in pairs:
+                    yield pair.frame1, pair.frame2
+                    break
+
+    def _refuse_size(self, number: int, frame: Frame) -> None:
+        (height, width), found = self.size, f"{frame.shape[1]}x{frame.shape[0]}"
+        index = self._first + number * self._step
+        raise InputError(
+            f"{self.stem}: expected frames of {width}x{height} as the first, found {found} at frame {index}; "
+            f"use --end {index} for the part before it and --start {index} for the part after"
+        )

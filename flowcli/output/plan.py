@@ -1,0 +1,119 @@
+"""Which outputs a sequence gets and where they go, checked before any work is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowcli.errors import UsageError
+from flowcli.io.flow import FORMATS
+from flowcli.io.image import PICTURE_SUFFIXES
+from flowcli.io.sources import FrameSource
+from flowcli.output.destination import VIDEO_SUFFIXES, Destination, flow_destination, picture_destination
+
+# The word in the names of files for the flow from frame 2 to frame 1.
+BACKWARD = "backward"
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """The outputs of one sequence; None for what is not wanted."""
+
+    flow: Destination | None
+    pictures: Destination | None
+    occlusion: Destination | None = None
+    backward: bool = False
+
+    @property
+    def needs_backward(self) -> bool:
+        """Whether the flow from frame 2 to frame 1 has to be estimated."""
+        return self.backward or self.occlusion is not None
+
+    @property
+    def destinations(self) -> list[Destination]:
+        """Every destination, those of the backward flow included."""
+        both = [d for d in (self.flow, self.pictures) if d is not None]
+        extra = [d.variant(BACKWARD) for d in both] if self.backward else []
+        return [*both, *extra, *([] if self.occlusion is None else [self.occlusion])]
+
+    def check(self, source: FrameSource, *, overwrite: bool) -> None:
+        """Raise a FlowcliError if the outputs do not fit the source or cannot be written; makes folders.
+
+        Raises:
+            UsageError: one file for a whole sequence, or one file for two outputs.
+            OutputError: a file exists already, or cannot be written.
+        """
+        for destination in self.destinations:
+            if not (source.is_pair or destination.is_folder or destination.is_video):
+                raise UsageError(
+                    f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
+                    f"name a folder instead, such as {destination.path.with_suffix('')}/"
+                )
+        files = [d.file("") for d in self.destinations]
+        for file in files:
+            if files.count(file) > 1:
+                raise UsageError(f"{file}: named for two outputs; give each its own name")
+        for destination in self.destinations:
+            names = (source.name(k) for k in range(source.count or 0))
+            destination.check(names, overwrite=overwrite)
+
+
+def plan_outputs(
+    source: FrameSource,
+    flow: str | None,
+    pictures: str | None,
+    occlusion: str | None,
+    *,
+    backward: bool,
+    flow_format: str | None,
+) -> OutputPlan:
+    """Return the outputs that the user asked for, or the default ones in the current folder.
+
+    Args:
+        source: what will be estimated; its stem names the default outputs.
+        flow: `-o` as typed.
+        pictures: `-v` as typed.
+        occlusion: `--occlusion` as typed.
+        backward: whether flow and pictures of frame 2 -> frame 1 are wanted too.
+        flow_format: name or suffix of a row of FORMATS for the files in a flow folder; None for .flo.
+
+    Raises:
+        UsageError: an unknown suffix or format, or a format for something that is no folder.
+        InputError: a format whose Python module is not installed.
+    """
+    # Masks alone may be wanted; a backward flow is wanted as flow or picture.
+    if flow is None and pictures is None and (occlusion is None or backward):
+        if source.is_pair:
+            flow, pictures = f"{source.stem}.flo", f"{source.stem}.flow.png"
+        else:
+            pictures = f"{source.stem}.flow.mp4"
+    destination = None if flow is None else flow_destination(flow, find_suffix(flow_format or "flo"))
+    if flow_format is not None and (destination is None or not destination.is_folder):
+        raise UsageError(f"--format {flow_format} is for the files in a folder; name one with -o, such as -o flows/")
+    return OutputPlan(
+        destination,
+        None if pictures is None else picture_destination(pictures),
+        None if occlusion is None else picture_destination(occlusion),
+        backward,
+    )
+
+
+def find_suffix(flow_format: str) -> str:
+    """Return the suffix of a row of FORMATS, given its name or its suffix; raises UsageError that lists the names."""
+    for row in FORMATS.values():
+        if flow_format.lower() in (row.name, row.suffix, row.suffix.lstrip(".")):
+            return row.suffix
+    raise UsageError(
+        f"expected a flow format of {', '.join(row.name for row in FORMATS.values())}, got '{flow_format}'"
+    )
+
+
+def find_batch_picture_suffix(name: str) -> str:
+    """Return the suffix for `mp4`, `png` and the like, with or without a dot; raises UsageError that lists them.
+
+    GIF is left out: its frames share nothing that segments could be joined by.
+    """
+    known = (*(suffix for suffix in VIDEO_SUFFIXES if suffix != ".gif"), *PICTURE_SUFFIXES)
+    suffix = f".{name.lower().lstrip('.')}"
+    if suffix not in known:
+        raise UsageError(f"expected a picture format of {', '.join(s.lstrip('.') for s in known)}, got '{name}'")
+    return suffix

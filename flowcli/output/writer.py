@@ -1,0 +1,124 @@
+"""Writes the results of one sequence: flow, pictures and occlusion masks, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from flowcli import __version__
+from flowcli.flow import FlowField, Frame
+from flowcli.io.flow import write_flow
+from flowcli.io.sources import FramePair, FrameSource
+from flowcli.output.destination import Destination
+from flowcli.output.plan import BACKWARD, OutputPlan
+from flowcli.output.scale import SequenceScale
+from flowcli.output.sinks import FileSink, Sink, open_picture_sink
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How pictures look: a name of `viz.STYLES`, the scale in pixels (None: chosen for the sequence), the legend."""
+
+    style: str = "wheel"
+    scale: float | None = None
+    legend: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class PairFlow:
+    """The result for one pair: flow on the grid of frame 1 and, where asked for, back on the grid of frame 2."""
+
+    pair: FramePair
+    forward: FlowField
+    backward: FlowField | None
+
+
+class OutputWriter(AbstractContextManager["OutputWriter"]):
+    """Writes the results of one sequence, in order, to every destination of its plan.
+
+    Leaving the block completes the files; leaving it by an exception drops the one that is incomplete.
+    """
+
+    def __init__(
+        self,
+        plan: OutputPlan,
+        source: FrameSource,
+        look: Appearance,
+        scale: SequenceScale,
+        comment: str,
+        *,
+        overwrite: bool,
+    ) -> None:
+        self._stack = ExitStack()
+        self._channels: list[Callable[[PairFlow], None]] = []
+        self._look, self._scale = look, scale
+        if plan.flow is not None:
+            self._add_flow(plan.flow, lambda result: result.forward, overwrite)
+        if plan.flow is not None and plan.backward:
+            self._add_flow(plan.flow.variant(BACKWARD), _backward, overwrite)
+
+        def add_pictures(destination: Destination, draw: Callable[[PairFlow], Frame]) -> None:
+            sink = open_picture_sink(
+                destination, fps=source.fps, aspect=source.aspect, comment=comment, overwrite=overwrite
+            )
+            self._add(sink, draw)
+
+        if plan.pictures is not None:
+            add_pictures(plan.pictures, self._draw_forward)
+        if plan.pictures is not None and plan.backward:
+            add_pictures(plan.pictures.variant(BACKWARD), self._draw_backward)
+        if plan.occlusion is not None:
+            add_pictures(plan.occlusion, draw_occlusion)
+
+    def write(self, result: PairFlow) -> None:
+        """Write one result; raises OutputError."""
+        self._scale.see(result.forward)
+        for channel in self._channels:
+            channel(result)
+
+    def __exit__(self, *error: object) -> bool | None:
+        """Complete the files, or drop what is incomplete."""
+        # They hold the writer, and the writer them: encoders are large, and must not wait for the collector of cycles.
+        self._channels.clear()
+        return self._stack.__exit__(*error)  # pyright: ignore[reportArgumentType]
+
+    def _add_flow(self, destination: Destination, pick: Callable[[PairFlow], FlowField], overwrite: bool) -> None:
+        self._add(FileSink[FlowField](destination, write_flow, overwrite=overwrite), pick)
+
+    def _add(self, sink: Sink, make: Callable[[PairFlow], object]) -> None:
+        self._stack.enter_context(sink)
+        self._channels.append(lambda r: sink.write(r.pair.name, make(r), r.pair.time, r.pair.duration))
+
+    def _draw_forward(self, result: PairFlow) -> Frame:
+        return self._draw(result.forward, result.pair.frame1, result.pair.frame2)
+
+    def _draw_backward(self, result: PairFlow) -> Frame:
+        return self._draw(_backward(result), result.pair.frame2, result.pair.frame1)
+
+    def _draw(self, field: FlowField, frame: Frame, frame2: Frame) -> Frame:
+        from flowcli.viz import render
+
+        look = self._look
+        return render(field, look.style, self._scale.value, legend=look.legend, frame=frame, frame2=frame2)
+
+
+def describe(model: str, look: Appearance, scale: SequenceScale) -> str:
+    """Return the line for the metadata of videos: what made them, and how their colours are to be read."""
+    length = "running scale" if scale.fixed is None else f"scale {scale.fixed:g} px"
+    return f"flowcli {__version__}: optical flow, model {model}, style {look.style}, {length}"
+
+
+def _backward(result: PairFlow) -> FlowField:
+    assert result.backward is not None
+    return result.backward
+
+
+def draw_occlusion(result: PairFlow) -> Frame:
+    """Return uint8 `(H, W, 3)`: white where frame 1 shows what frame 2 hides, black elsewhere."""
+    from flowcli.coarse_to_fine.consistency import find_occlusion
+
+    mask = find_occlusion(result.forward, _backward(result))
+    return np.repeat(np.where(mask, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
