@@ -64,6 +64,12 @@ class DecodeArguments(Arguments):
     )
 
 
+class MatchArguments(Arguments):
+    """`struct Match`."""
+
+    _fields_ = _fields("first second flow", "", "height width down right clip near far")
+
+
 class Library:
     """A loaded library.
 

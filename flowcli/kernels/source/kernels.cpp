@@ -5,6 +5,7 @@
 #include <new>
 
 #include "attend.h"
+#include "match.h"
 #include "encoder.h"
 #include "decoder.h"
 
@@ -40,6 +41,11 @@ void decode(const Decode& x, int64_t first, int64_t last) {
         for (int start = 0; start < x.width; start += 2 * LANES)
             is_narrow(x.width, start) ? work.template run<1>(tile, row, start) : work.template run<2>(tile, row, start);
     }
+}
+
+void match(const Match& x, int64_t first, int64_t last) {
+    MatchWork work(x);
+    for (int64_t pair = first; pair < last; ++pair) work.run(pair);
 }
 
 template <class Run>

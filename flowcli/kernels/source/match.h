@@ -1,4 +1,4 @@
-// The exhaustive match of `estimator/matching.py`: costs, four paths and the best displacement, to the bit.
+// The exhaustive match of `coarse_to_fine/match.py`: costs, four paths and the best displacement, to the bit.
 //
 // Displacements of a pixel lie in a row of memory, each line of them followed by one that does not exist, so that a
 // neighbour is a fixed step away. Only what the path from above needs of the frame is kept, and what the path from below
@@ -8,8 +8,7 @@
 
 #include <algorithm>
 #include <climits>
-
-#include "lanes.h"
+#include <cstdint>
 
 // Whole numbers of 16 bits on the heap; std::bad_alloc where memory is short.
 struct Shorts {
@@ -24,7 +23,6 @@ struct Match {
     const int16_t* first;   // [pair][3][row][column], frame 1 described
     const int16_t* second;  // the same of frame 2
     float* flow;            // [pair][x, y][row][column]
-    float unused;
     int32_t height;
     int32_t width;
     int32_t down;   // longest displacement
