@@ -133,7 +133,7 @@ def make_camera_motion(
 
 
 def add_camera(
-    generator: Generator, motion: LayerMotion, size: tuple[int, int], largest: float
+    generator: Generator, motion: LayerMotion, size: tuple[int, int], largest: float, share: float = SHARE
 ) -> tuple[LayerMotion, Planes]:
     """Give a share of the pairs a moving camera: layer 0 becomes the wall, 1 the ground, the others stand on it.
 
@@ -142,6 +142,7 @@ def add_camera(
         motion: the layers' own motions, `(B, L)` with L >= 2; kept where there is no camera.
         size: (height, width) of the window.
         largest: longest motion in pixels.
+        share: of the pairs.
     """
     batch, layers = motion.forward.shape[:2]
     view = make_view(generator, batch, size)
@@ -153,7 +154,7 @@ def add_camera(
     own = uniform(generator, 0, 1, batch, layers) < MOVING_OBJECTS
     own[:, :2] = False
     forward = torch.where(own[..., None, None], motion.forward @ forward, forward)
-    chosen = uniform(generator, 0, 1, batch) < SHARE
+    chosen = uniform(generator, 0, 1, batch) < share
     forward = torch.where(chosen[:, None, None, None], forward, motion.forward)
     waves = motion.waves.clone()
     waves[:, :2] *= ~chosen[:, None, None, None]  # walls and grounds do not wave

@@ -25,13 +25,13 @@ from flowcli.training.planes import (
     small_rotation,
 )
 
-MOVING_OBJECTS = 0.35
+MOVING_OBJECTS = 0.2
 """Share of the objects on the road that move by themselves."""
 
 FACADES = 0.7
 """Chance of a facade at each side."""
 
-FASTEST = 0.45
+FASTEST = 0.3
 """Largest change of depth between the frames, of the nearest road in sight, as a share of that depth."""
 
 TURNS = 0.5
@@ -64,7 +64,7 @@ def make_drive(generator: Generator, view: View, size: tuple[int, int], largest:
     still = uniform(generator, 0, 1, batch) < 0.1
     translation = torch.stack((aside, upwards, torch.where(still, 0.0, -closing * depth)), -1)
     turning = (uniform(generator, 0, 1, batch) < TURNS).float()
-    yaw = torch.randn(batch, generator=generator, device=generator.device) * 0.4 * largest * turning
+    yaw = torch.randn(batch, generator=generator, device=generator.device) * 0.2 * largest * turning
     pitch = torch.randn(batch, generator=generator, device=generator.device) * 0.02 * size[0]
     pixels = torch.stack((pitch, yaw, pitch * 0.2), -1)
     return small_rotation(pixels / view.focal[:, None]), translation
@@ -100,7 +100,7 @@ def add_streets(
     is_plane = torch.zeros(batch, layers, dtype=torch.bool, device=rotation.device)
     is_plane[:, 1] = True
     for slot, sign in ((2, -1.0), (3, 1.0)):
-        side = sign * torch.exp(uniform(generator, math.log(1.2), math.log(8), batch))
+        side = sign * torch.exp(uniform(generator, math.log(1.5), math.log(12), batch))
         forward[:, slot] = facade_homography(view, rotation, translation, side)
         edges[:, slot, :4], middle = facade_edges(generator, view, side, size)
         texture[:, slot] = facade_texture(view, middle)

@@ -18,7 +18,7 @@ from flowcli.coarse_to_fine.warp import pixel_grid
 from flowcli.training.camera import expose
 from flowcli.training.layers import PRESENT, Moving, composite, find_cover, make_layers, pick
 from flowcli.training.motion import make_motion, to_frame1, to_frame2, uniform
-from flowcli.training.planes import add_camera
+from flowcli.training.planes import SHARE, add_camera
 from flowcli.training.streets import add_streets
 
 SLOTS = 5
@@ -61,11 +61,13 @@ class World:
         slots: most layers of a pair, the background included; at least 5 where there are streets.
         present: chance of every shape to be there.
         streets: share of the pairs that are streets (`streets.py`).
+        cameras: share of the others that a moving camera sees (`planes.py`).
     """
 
     slots: int = SLOTS
     present: float = PRESENT
     streets: float = 0.0
+    cameras: float = SHARE
 
 
 WINDOW = World()
@@ -113,7 +115,7 @@ def render_pairs(
     """
     height, width = size
     motion = make_motion(generator, batch, world.slots, largest, math.hypot(height, width) / 2)
-    motion, planes = add_camera(generator, motion, size, largest)
+    motion, planes = add_camera(generator, motion, size, largest, world.cameras)
     if world.streets:
         motion, planes = add_streets(generator, motion, planes, size, largest, world.streets)
     moving, textures = make_layers(generator, bank, motion, planes, size, margin, world.present)
