@@ -1,141 +1,180 @@
-"""The one class that callers use, whatever method is behind it."""
+"""The one class that callers use, whatever method is behind it. Without torch until a method needs it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
-from flowcli.flow import FlowField, Frame, check_pair
-from flowcli.methods.classical import CLASSICAL
-from flowcli.methods.network import NetworkFlow
+from flowcli.errors import EngineError, InputError
+from flowcli.flow import FlowField, Frame, Pair, check_pair
+from flowcli.frames import FrameLike, as_frame
+from flowcli.methods import FlowMethod, build_method
+from flowcli.options import EstimatorOptions
 
-Pair = tuple[Frame, Frame]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-
-class FlowMethod(Protocol):
-    """What every method offers."""
-
-    def estimate(self, pairs: Sequence[Pair]) -> list[FlowField]:
-        """Estimate the flow of pairs of one size, in order."""
-        ...
+    from flowcli.options import OptionValues
 
 
-class Estimator:
+@dataclass(frozen=True)
+class BidirectionalFlow:
+    """Flow of a pair both ways, and what the comparison of the two says.
+
+    Attributes:
+        forward: from frame 1 to frame 2, on the grid of frame 1.
+        backward: from frame 2 to frame 1, on the grid of frame 2.
+    """
+
+    forward: FlowField
+    backward: FlowField
+
+    @cached_property
+    def occluded(self) -> NDArray[np.bool_]:
+        """Bool `(H, W)` on the grid of frame 1: where frame 2 does not show the content; see `find_occlusion`."""
+        from flowcli.coarse_to_fine.consistency import find_occlusion
+
+        return find_occlusion(self.forward, self.backward)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32]:
+        """Float32 `(H, W)` in [0, 1] on the grid of frame 1: how well the two agree; see `find_confidence`."""
+        from flowcli.coarse_to_fine.consistency import find_confidence
+
+        return find_confidence(self.forward, self.backward)
+
+
+class Estimator(AbstractContextManager["Estimator"]):
     """Estimates dense optical flow between frames.
 
+    Building one changes nothing of the process; `flowcli.configure_process` does, as the command line calls it. It can
+    be pickled if it was built from options, and is then built anew from them. After `fork` a copy refuses to work: the
+    threads stayed behind.
+
     Args:
-        model: "compact" (embedded), "perceiver-io" (after `flowcli weights pull`), a checkpoint file, or a classical
-            method: "dis", "farneback", "zero".
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "fp32" or "bf16".
-        memory: ceiling for the network's buffers, in GiB.
-        batch: tiles per step of the network; None: as many as the memory holds.
-        overlap: overlap of tiles in pixels; None: the model's own.
-        threads: CPU threads; None: torch's choice. Set for the whole process.
-        guess: "none", "dis" or "auto" (the model's own choice): the first guess of the coarse-to-fine estimate.
-        polish: a variational refinement and sharper edges beside the network, for coarse-to-fine models; None: the
-            model's own choice.
-        preset: "fast", "balanced" (the default) or "best": how much work a coarse-to-fine model does.
-        kernels: "auto" takes what `flowcli compile` made, on a CPU; "compiled" insists on it; "torch" does without.
-            The same flow within rounding, so not among `settings`.
+        model: "compact" (embedded weights), "perceiver-io" (after `flowcli weights pull`), a checkpoint file, a name
+            of METHODS ("variational", "dis", "farneback", "zero"), EstimatorOptions, or any object with
+            `estimate(pairs)`; see FlowMethod.
+        values: fields of EstimatorOptions.
 
     Raises:
-        WeightsError: if the checkpoint is absent, damaged or of another network.
-        EngineError: if the device, the precision or the kernels are not to be had.
-        InputError: if an option does not fit the model.
+        UsageError: an option that the method does not have, or a value that does not fit it.
+        WeightsError: the checkpoint is absent, damaged or of another network.
+        EngineError: the device, the precision or the kernels are not to be had.
     """
 
     def __init__(
-        self,
-        model: str | Path = "compact",
-        *,
-        device: str = "auto",
-        precision: str = "auto",
-        memory: float | None = None,
-        batch: int | None = None,
-        overlap: int | None = None,
-        threads: int | None = None,
-        guess: str = "auto",
-        polish: bool | None = None,
-        preset: str | None = None,
-        kernels: str = "auto",
+        self, model: str | Path | EstimatorOptions | FlowMethod = "compact", **values: Unpack[OptionValues]
     ) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        # Values too small for normal arithmetic cost a hundred times more and mean nothing here.
-        torch.set_flush_denormal(True)
-        self._pairs_at_once = 1
-        if str(model) in CLASSICAL:
-            self._method: FlowMethod = CLASSICAL[str(model)]()
-            self.settings: dict[str, object] = {"model": str(model)}
-        else:
-            network = NetworkFlow(
-                model,
-                device=device,
-                precision=precision,
-                memory=memory,
-                batch=batch,
-                overlap=overlap,
-                guess=guess,
-                polish=polish,
-                preset=preset,
-                kernels=kernels,
+        self.options: EstimatorOptions | None = None
+        if isinstance(model, str | Path):
+            self.options = EstimatorOptions(str(model), **values)
+        elif isinstance(model, EstimatorOptions):
+            self.options = model
+        if values and not isinstance(model, str | Path):
+            raise InputError(f"expected options only with the name of a model, got {', '.join(values)} as well")
+        method = model if self.options is None else build_method(self.options)
+        if not isinstance(method, FlowMethod):
+            raise InputError(
+                f"expected the name of a model, a path, EstimatorOptions or an object with estimate(pairs), "
+                f"got {type(model).__qualname__}"
             )
-            if network.device.type == "cuda":
-                self._pairs_at_once = 4
-            self._method, self.settings = network, network.settings
+        self.method: FlowMethod = method
+        self._process = os.getpid()
 
-    def flow(self, frame1: Frame, frame2: Frame) -> FlowField:
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything that determines the flow, as plain JSON values."""
+        return dict(getattr(self.method, "settings", {"model": type(self.method).__qualname__}))
+
+    def flow(self, frame1: FrameLike, frame2: FrameLike) -> FlowField:
         """Estimate the flow from frame 1 to frame 2.
 
         Args:
-            frame1: uint8 `(H, W, 3)` RGB, any size from 1x1.
+            frame1: uint8 `(H, W, 3)` RGB, or anything else that `flowcli.frames.as_frame` takes; any size from 1x1.
             frame2: the same size.
 
         Returns:
             `.uv` is float32 `(H, W, 2)`: u (right), v (down), in pixels of frame 1.
 
         Raises:
-            InputError: on any other shape or dtype, or unequal sizes.
+            InputError: no pictures, or unequal sizes.
         """
-        check_pair(frame1, frame2)
-        return self._method.estimate([(frame1, frame2)])[0]
+        return next(self.flows([(frame1, frame2)]))
 
-    def flows(self, pairs: Iterable[Pair], together: int = 1) -> Iterator[FlowField]:
-        """Estimate a stream of pairs lazily: one field per pair, in order.
+    def flows(self, pairs: Iterable[tuple[FrameLike, FrameLike]]) -> Iterator[FlowField]:
+        """Estimate a stream of pairs lazily: one field per pair, in order; sizes may change on the way."""
+        for group in self._groups(pairs):
+            yield from self.method.estimate(group)
 
-        Args:
-            pairs: uint8 `(H, W, 3)` RGB frames.
-            together: pairs that belong together, such as both directions of one: they share the network's batches.
-                That many are taken from the stream before the first field comes.
-        """
-        for group in _equal_sizes(pairs, max(self._pairs_at_once, together)):
-            yield from self._method.estimate(group)
+    def flow_both(self, frame1: FrameLike, frame2: FrameLike) -> BidirectionalFlow:
+        """Estimate the flow both ways; each is what `flow` gives, at less cost than two calls. See `flow`."""
+        return next(self.flows_both([(frame1, frame2)]))
+
+    def flows_both(self, pairs: Iterable[tuple[FrameLike, FrameLike]]) -> Iterator[BidirectionalFlow]:
+        """Estimate a stream of pairs both ways, lazily, in order."""
+        together = getattr(self.method, "estimate_both", None)
+        for group in self._groups(pairs):
+            if together is not None:
+                fields = together(group)
+            else:
+                count = len(group)
+                flat = self.method.estimate([*group, *((frame2, frame1) for frame1, frame2 in group)])
+                fields = zip(flat[:count], flat[count:], strict=True)
+            for forward, backward in fields:
+                yield BidirectionalFlow(forward, backward)
+
+    def close(self) -> None:
+        """End the method's threads; the next estimate starts them again."""
+        if (close := getattr(self.method, "close", None)) is not None:
+            close()
+
+    def __exit__(self, *error: object) -> None:
+        """Close."""
+        self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by options, or with the method that was given."""
+        return type(self), (self.method if self.options is None else self.options,)
+
+    def _groups(self, pairs: Iterable[tuple[FrameLike, FrameLike]]) -> Iterator[list[Pair]]:
+        """Group neighbouring pairs of equal size, at most as many as the method likes together."""
+        if os.getpid() != self._process:
+            raise EngineError(
+                "expected an Estimator of this process, got one from before a fork, without its threads; build it in "
+                "the child, or start processes with multiprocessing's method 'spawn'"
+            )
+        frames = (_as_pair(*pair) for pair in pairs)
+        while chunk := list(islice(frames, getattr(self.method, "pairs_at_once", 1))):
+            group: list[Pair] = []
+            for pair in chunk:
+                if group and group[0][0].shape != pair[0].shape:
+                    yield group
+                    group = []
+                group.append(pair)
+            yield group
 
 
-def _equal_sizes(pairs: Iterable[Pair], most: int) -> Iterator[list[Pair]]:
-    """Group neighbouring pairs of equal size, at most `most` together."""
-    iterator = iter(pairs)
-    while chunk := list(islice(iterator, most)):
-        group: list[Pair] = []
-        for frame1, frame2 in chunk:
-            check_pair(frame1, frame2)
-            if group and group[0][0].shape != frame1.shape:
-                yield group
-                group = []
-            group.append((frame1, frame2))
-        yield group
+def _as_pair(frame1: FrameLike, frame2: FrameLike) -> tuple[Frame, Frame]:
+    pair = as_frame(frame1, "frame 1"), as_frame(frame2, "frame 2")
+    check_pair(*pair)
+    return pair
 
 
-def estimate(frame1: Frame, frame2: Frame, model: str | Path = "compact") -> FlowField:
+def estimate(frame1: FrameLike, frame2: FrameLike, model: str | Path = "compact") -> FlowField:
     """Estimate one pair with the default settings; an `Estimator` kept alive is faster for many.
 
     Args:
-        frame1: uint8 `(H, W, 3)` RGB.
+        frame1: uint8 `(H, W, 3)` RGB, or anything else that `flowcli.frames.as_frame` takes.
         frame2: the same size.
         model: as for `Estimator`.
     """

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from flowcli.errors import InputError
 
 Frame: TypeAlias = NDArray[np.uint8]
+Pair: TypeAlias = tuple[Frame, Frame]
 
 # The Middlebury convention: a component beyond this magnitude marks a pixel whose flow is unknown.
 UNKNOWN_ABOVE = 1e9
@@ -64,6 +65,20 @@ class FlowField:
             small = np.abs(uv) <= UNKNOWN_ABOVE
         # Ten times faster than .all(axis=-1), which loops over pairs.
         return cls(uv, small[..., 0] & small[..., 1])
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """Let `np.asarray(flow)` give `uv`."""
+        if copy is False and dtype is not None and np.dtype(dtype) != self.uv.dtype:
+            raise ValueError(f"expected to copy {self.uv.dtype} as {np.dtype(dtype)}, was told not to")
+        return self.uv.astype(dtype or self.uv.dtype, copy=bool(copy))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both know the same pixels and have the same flow there."""
+        if not isinstance(other, FlowField):
+            return NotImplemented
+        return np.array_equal(self.uv, other.uv, equal_nan=True)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
     @property
     def size(self) -> tuple[int, int]:

@@ -16,15 +16,17 @@ PACKAGE = Path(flowcli.__file__).parent
 
 # Level of each part; a module may import its own part and parts of lower levels.
 LEVELS = {
-    "errors": 0, "flow": 0,
+    "errors": 0, "deferred": 0, "flow": 0,
     "model": 1, "io": 1, "viz": 1,
     "checkpoints": 2, "kernels": 2, "runtime": 2,
+    "frames": 2,
     "coarse_to_fine": 3,
-    "methods": 4,
-    "estimator": 5,
-    "output": 6, "evaluation": 6, "training": 6, "benchmark": 6,
-    "jobs": 7,
-    "cli": 8, "__main__": 9,
+    "options": 4,
+    "methods": 5,
+    "estimator": 6,
+    "output": 7, "evaluation": 7, "training": 7, "benchmark": 7,
+    "jobs": 8,
+    "cli": 9, "__main__": 10,
 }  # fmt: skip
 # Parts of one level do not know each other, with these exceptions: (importer, imported).
 ALLOWED = {("flow", "errors")}

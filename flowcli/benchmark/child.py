@@ -18,17 +18,20 @@ from flowcli.benchmark.flops import STAGES, count_folded, count_reference
 from flowcli.benchmark.random_weights import make_random_network
 from flowcli.benchmark.transformers_network import build_transformers_network
 from flowcli.checkpoints import build_model, load_checkpoint, save_checkpoint
-from flowcli.errors import FlowcliError
+from flowcli.errors import FlowcliError, UsageError
 from flowcli.flow import Frame
 from flowcli.kernels.library import Library
 from flowcli.kernels.stages import use_kernels
 from flowcli.kernels.store import choose_kernels
+from flowcli.methods import FlowMethod, build_method
 from flowcli.methods.classical import DisFlow
-from flowcli.methods.network import NetworkFlow
+from flowcli.methods.network import PlacedNetwork
 from flowcli.model.config import COMPACT, PERCEIVER_IO, ModelConfig
 from flowcli.model.folded import FoldedFlow, fold
 from flowcli.model.perceiver import PerceiverFlow
+from flowcli.options import EstimatorOptions
 from flowcli.runtime.device import choose_device, choose_precision
+from flowcli.runtime.process import configure_process
 
 PRESETS = {"compact": COMPACT, "perceiver-io": PERCEIVER_IO}
 Run = Callable[[], object]
@@ -36,9 +39,7 @@ Run = Callable[[], object]
 
 def run(case: Case) -> dict[str, object]:
     """Run one case in this process; see `Case.task`."""
-    if case.threads is not None:
-        torch.set_num_threads(case.threads)
-    torch.set_flush_denormal(True)  # as Estimator does
+    configure_process(case.threads)
     with torch.inference_mode():
         return TASKS[case.task](case)
 
@@ -71,18 +72,18 @@ def run_pair(case: Case) -> dict[str, object]:
     """Time a whole pair, numpy to numpy."""
     assert case.size is not None
     pair = [make_pair(case.size)]
-    method = _make_method(case)
-    timing = measure(lambda: method.estimate(pair), case.repeats, method.device)
-    tiles = method.tiled.finished // (case.repeats + 1)
+    method, network = _make_method(case)
+    timing = measure(lambda: method.estimate(pair), case.repeats, network.device)
+    tiles = network.tiled.finished // (case.repeats + 1)
     megapixels = case.size[0] * case.size[1] / 1e6
     return {
-        **_describe(case, method.config, method.device, method.precision, _name(method.kernels)),
+        **_describe(case, network.config, network.device, network.precision, _name(network.kernels)),
         "size": list(case.size),
         "tiles": tiles,
         **timing.to_dict(),
-        "gflop": tiles * sum(count_folded(method.config).values()) / 1e9,
+        "gflop": tiles * sum(count_folded(network.config).values()) / 1e9,
         "seconds_per_megapixel": spread([seconds / megapixels for seconds in timing.wall]),
-        "peak_gib": peak_memory(method.device) / 2**30,
+        "peak_gib": peak_memory(network.device) / 2**30,
     }
 
 
@@ -91,10 +92,10 @@ def run_comparison(case: Case) -> dict[str, object]:
     if case.rival == "dis":
         assert case.size is not None
         pair = [make_pair(case.size)]
-        ours, theirs = _make_method(case), DisFlow()
-        kernels = _name(ours.kernels)
+        ours, network = _make_method(case)
+        theirs, kernels = DisFlow(), _name(network.kernels)
         runs: dict[str, Run] = {"ours": lambda: ours.estimate(pair), "theirs": lambda: theirs.estimate(pair)}
-        device, difference, tiles = ours.device, None, None
+        device, difference, tiles = network.device, None, None
     else:
         network, device, _, kernels = _fold(case)
         # A rival may need a GPU's whole memory for a tile.
@@ -181,8 +182,9 @@ def _make_rival(case: Case, device: torch.device) -> Callable[[Tensor, Tensor], 
     return network if case.rival == "reference" else build_transformers_network(network)
 
 
-def _make_method(case: Case) -> NetworkFlow:
-    return NetworkFlow(
+def _make_method(case: Case) -> tuple[FlowMethod, PlacedNetwork]:
+    """Return the method and its network."""
+    options = EstimatorOptions(
         case.model,
         device=case.device,
         precision=case.precision,
@@ -190,6 +192,11 @@ def _make_method(case: Case) -> NetworkFlow:
         preset=case.preset,
         kernels=case.kernels,
     )
+    method = build_method(options)
+    network = getattr(method, "network", None)
+    if not isinstance(network, PlacedNetwork):
+        raise UsageError(f"expected a model with a network, got {case.model}")
+    return method, network
 
 
 def _split(network: FoldedFlow, frame1: Tensor, frame2: Tensor) -> dict[str, Run]:

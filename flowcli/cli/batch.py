@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from flowcli.cli import options
+from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.options import EstimatorOptions
 
 
+@with_estimator_options
 def batch(
     inputs: options.BatchInputs,
     output: options.BatchFolder,
@@ -23,17 +26,7 @@ def batch(
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
-    model: options.Model = "compact",
-    guess: options.Guess = "auto",
-    polish: options.Polish = None,
-    preset: options.Preset = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    kernels: options.Kernels = "auto",
-    memory: options.Memory = None,
-    tiles: options.Batch = None,
-    overlap: options.Overlap = None,
-    threads: options.Threads = None,
+    estimator_options: EstimatorOptions = EstimatorOptions(),
     jobs: options.Jobs = 1,
     shard: options.ShardOf = None,
 ) -> None:
@@ -53,9 +46,10 @@ def batch(
     from flowcli.errors import InputError
     from flowcli.io.sources import expect_pairs
     from flowcli.jobs.batch import Batch
-    from flowcli.jobs.item import BatchSettings
-    from flowcli.jobs.local import EstimatorOptions, run_here, run_in_processes
+    from flowcli.jobs.local import run_here
     from flowcli.jobs.plan import BatchItem, plan_batch
+    from flowcli.jobs.pool import run_in_processes
+    from flowcli.jobs.settings import BatchSettings
     from flowcli.output.plan import find_batch_picture_suffix, find_suffix
     from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
@@ -76,18 +70,17 @@ def batch(
     )
     if scale is not None:
         check_scale(scale)
-    items = plan_batch(inputs, Path(output))
+    items = plan_batch(inputs, Path(output), message)
     part = options.read_shard(shard)
 
     began = time.monotonic()
-    chosen = EstimatorOptions(model, device, precision, memory, tiles, overlap, threads, guess, polish, preset, kernels)
-    estimator = chosen.build()
+    estimator = build_estimator(estimator_options)
     described = estimator.settings
     engine = partial(run_here, estimator=estimator)
     if jobs > 1:
         # The workers build their own; this one has told its settings, which the journal needs.
         del estimator
-        engine = partial(run_in_processes, options=chosen, number=jobs)
+        engine = partial(run_in_processes, options=estimator_options, number=jobs)
 
     def expect(item: BatchItem) -> int:
         return expect_pairs(item.inputs, settings.selection, settings.fps)

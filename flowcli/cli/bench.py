@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from flowcli.benchmark.cases import RIVALS
 from flowcli.cli import options
+from flowcli.options import EstimatorOptions
 
-# The names of benchmark.cases.RIVALS, written out because importing it here would make --help slow.
-Against = Literal["reference", "transformers", "dis"]
+if TYPE_CHECKING:
+    from flowcli.benchmark.cases import Rival as Against
+else:
+    Against = Literal[RIVALS]
 
 
 def bench(
@@ -75,12 +79,13 @@ def bench(
     from flowcli.benchmark.report import format_report
     from flowcli.cli.console import message, print_json, print_result
 
-    for name in preset or []:
-        if name not in get_args(options.PresetName):
-            raise typer.BadParameter(f"expected --preset {'|'.join(get_args(options.PresetName))}, got {name!r}")
-    for name in kernels or []:
-        if name not in get_args(options.KernelsName):
-            raise typer.BadParameter(f"expected --kernels {'|'.join(get_args(options.KernelsName))}, got {name!r}")
+    # They say themselves what they do not take.
+    for value in preset or []:
+        EstimatorOptions(preset=value)
+    for value in kernels or []:
+        EstimatorOptions(kernels=value)
+    for value in precision or []:
+        EstimatorOptions(precision=value)
     sizes = [parsed for text in size or [] if (parsed := options.read_size(text)) is not None]
     request = Request(
         models=model or ["compact"],

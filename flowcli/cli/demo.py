@@ -8,21 +8,18 @@ from typing import Annotated
 import typer
 
 from flowcli.cli import options
+from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.options import EstimatorOptions
 
 
+@with_estimator_options
 def demo(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for frames, flow and pictures.")
     ] = Path("flowcli-demo"),
     size: options.Size = "448x320",
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another scene for every number.")] = 21,
-    model: options.Model = "compact",
-    guess: options.Guess = "auto",
-    polish: options.Polish = None,
-    preset: options.Preset = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    threads: options.Threads = None,
+    estimator_options: EstimatorOptions = EstimatorOptions(),
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
@@ -48,7 +45,6 @@ def demo(
     for path in paths.values():
         check_writable(path, overwrite)
 
-    from flowcli.estimator import Estimator
     from flowcli.evaluation.comparison import draw_comparison
     from flowcli.evaluation.metrics import measure
     from flowcli.flow import FlowField
@@ -57,9 +53,7 @@ def demo(
     from flowcli.training.scene import make_scene
     from flowcli.viz import choose_scale, render
 
-    estimator = Estimator(
-        model, device=device, precision=precision, threads=threads, guess=guess, polish=polish, preset=preset
-    )
+    estimator = build_estimator(estimator_options)
     scene = make_scene(frame_size, seed)
     began = time.monotonic()
     estimate = estimator.flow(scene.frame1, scene.frame2)
@@ -73,7 +67,9 @@ def demo(
     write_flow(paths["truth.flo"], scene.truth)
     write_image(paths["flow.png"], render(estimate, scale=scale, legend=True))
     write_image(paths["truth.png"], render(scene.truth, scale=scale, legend=True))
-    write_image(paths["demo.png"], draw_comparison(scene.frame1, scene.truth, estimate, model, f"demo {seed}"))
+    write_image(
+        paths["demo.png"], draw_comparison(scene.frame1, scene.truth, estimate, estimator_options.model, f"demo {seed}")
+    )
     height, width = frame_size
     message(f"{width}x{height}: endpoint error {error:.3f} px, {still:.3f} px for no motion; {seconds:.2f} s")
     if json:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from flowcli.cli import options
+from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.options import EstimatorOptions
 
 
+@with_estimator_options
 def estimate(
     inputs: options.Inputs,
     output: options.FlowPath = None,
@@ -23,17 +26,7 @@ def estimate(
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
-    model: options.Model = "compact",
-    guess: options.Guess = "auto",
-    polish: options.Polish = None,
-    preset: options.Preset = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    kernels: options.Kernels = "auto",
-    memory: options.Memory = None,
-    batch: options.Batch = None,
-    overlap: options.Overlap = None,
-    threads: options.Threads = None,
+    estimator_options: EstimatorOptions = EstimatorOptions(),
 ) -> None:
     """Estimate optical flow between consecutive frames.
 
@@ -47,9 +40,10 @@ def estimate(
     from flowcli.cli.console import print_json, print_result, progress
     from flowcli.io.sources import open_source
     from flowcli.jobs.sequence import PairStream, write_flows
+    from flowcli.output.inputs import InputFiles
     from flowcli.output.plan import plan_outputs
     from flowcli.output.scale import SequenceScale, choose_sequence_scale
-    from flowcli.output.writer import Appearance, OutputWriter, describe
+    from flowcli.output.writer import Appearance, OutputWriter
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
@@ -67,26 +61,16 @@ def estimate(
     target.target(source.size)
     if scale is not None:
         check_scale(scale)
+    read = InputFiles(source.paths)
+    if not source.paths:
+        read.add_stream(sys.stdin.buffer)
+    read.check(plan.files(source))
     plan.check(source, overwrite=overwrite)
 
-    from flowcli.estimator import Estimator
-
     began = time.monotonic()
-    estimator = Estimator(
-        model,
-        device=device,
-        precision=precision,
-        kernels=kernels,
-        memory=memory,
-        batch=batch,
-        overlap=overlap,
-        threads=threads,
-        guess=guess,
-        polish=polish,
-        preset=preset,
-    )
-    colors = choose_sequence_scale(source) if scale is None and plan.pictures is not None else SequenceScale(scale)
-    writer = OutputWriter(plan, source, look, colors, describe(model, look, colors), overwrite=overwrite)
+    estimator = build_estimator(estimator_options)
+    colors = choose_sequence_scale(source) if scale is None and plan.has_pictures else SequenceScale(scale)
+    writer = OutputWriter(plan, source, look, colors, estimator_options.model, overwrite=overwrite)
     done = 0
     with (
         PairStream(source) as stream,
@@ -105,7 +89,7 @@ def estimate(
                 "pairs": done,
                 "size": {"width": width, "height": height},
                 "seconds": round(time.monotonic() - began, 3),
-                "scale": None if plan.pictures is None else colors.value,
+                "scale": colors.value if plan.has_pictures else None,
                 "settings": estimator.settings,
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,17 +10,23 @@ import typer
 
 from flowcli.cli import options
 from flowcli.cli.console import message, print_json, print_result, progress
+from flowcli.cli.estimator_options import with_estimator_options
 from flowcli.errors import OutputError
+from flowcli.evaluation.datasets import DATASETS
+from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
     from flowcli.evaluation.labelled import LabelledPair
 
 REPORT = "Report"
 
-# The names of evaluation.datasets.DATASETS, written out because importing it would make --help slow; a test compares.
-DatasetName = Literal["sintel-clean", "sintel-final", "kitti2012", "kitti2015", "middlebury", "chairs", "spring"]
+if TYPE_CHECKING:
+    DatasetName = str
+else:
+    DatasetName = Literal[tuple(DATASETS)]
 
 
+@partial(with_estimator_options, without=frozenset({"model"}))
 def evaluate(
     dataset: Annotated[
         DatasetName | None,
@@ -72,16 +79,7 @@ def evaluate(
             "A row for zero, no motion anywhere, is always there.",
         ),
     ] = None,
-    guess: options.Guess = "auto",
-    polish: options.Polish = None,
-    preset: options.Preset = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    kernels: options.Kernels = "auto",
-    memory: options.Memory = None,
-    batch: options.Batch = None,
-    overlap: options.Overlap = None,
-    threads: options.Threads = None,
+    estimator_options: EstimatorOptions = EstimatorOptions(),
 ) -> None:
     """Measure models on pairs with known flow.
 
@@ -99,23 +97,12 @@ def evaluate(
     from flowcli.evaluation.report import benchmark_summary, format_csv, format_table, pair_list_summary
     from flowcli.evaluation.run import evaluate as run
     from flowcli.evaluation.worst import WorstPairs
+    from flowcli.methods import build_methods
+    from flowcli.runtime.process import configure_process
 
-    estimators = {
-        name: Estimator(
-            name,
-            device=device,
-            precision=precision,
-            kernels=kernels,
-            memory=memory,
-            batch=batch,
-            overlap=overlap,
-            threads=threads,
-            guess=guess,
-            polish=polish,
-            preset=preset,
-        )
-        for name in dict.fromkeys([*(model or ["compact"]), "zero"])
-    }
+    models = list(dict.fromkeys([*(model or ["compact"]), "zero"]))
+    configure_process(estimator_options.threads)
+    estimators = {name: Estimator(method) for name, method in build_methods(models, estimator_options).items()}
     summary = pair_list_summary() if pairs else benchmark_summary()
     for name, estimator in estimators.items():
         worst = WorstPairs(save_worst or 0)

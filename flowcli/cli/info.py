@@ -59,7 +59,7 @@ def _describe_installation() -> dict[str, object]:
 
     from flowcli import __version__
     from flowcli.io.flow import FORMATS
-    from flowcli.runtime.inventory import list_devices
+    from flowcli.runtime.device import list_devices
 
     return {
         "flowcli": __version__,

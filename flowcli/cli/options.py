@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from flowcli.viz.styles import STYLES
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
@@ -26,8 +28,10 @@ PICTURES = "Pictures"
 MODEL = "Model"
 SPEED = "Speed and memory"
 
-# The names of viz.STYLES, written out because importing it here would make --help slow; a test compares the two.
-Style = Literal["wheel", "hsv", "magnitude", "arrows", "overlay", "side-by-side", "warp"]
+if TYPE_CHECKING:
+    Style = str
+else:
+    Style = Literal[tuple(STYLES)]
 
 Inputs = Annotated[
     list[str],
@@ -168,73 +172,13 @@ Backward = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=FILES, help="Replace files that exist.")]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=FILES, help="Print one JSON object instead of paths.")]
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        metavar="M",
-        rich_help_panel=MODEL,
-        help="compact (embedded), perceiver-io (as published), a checkpoint file; dis, farneback or zero to compare.",
-    ),
-]
-Guess = Annotated[
-    Literal["auto", "none", "dis"],
-    typer.Option(
-        "--guess",
-        rich_help_panel=MODEL,
-        help="First guess of the coarse-to-fine estimate (compact only): none goes without, dis starts from "
-        "OpenCV's DIS where that explains the frames better.",
-    ),
-]
-PresetName = Literal["fast", "balanced", "best"]
-"""The names of estimator.presets.PRESETS, written out because importing it here would make --help slow."""
 
-Preset = Annotated[
-    PresetName | None,
-    typer.Option(
-        "--preset",
-        rich_help_panel=MODEL,
-        show_default="balanced",
-        help="Work done per pair (compact only): error against time.",
-    ),
-]
-Polish = Annotated[
-    bool | None,
-    typer.Option(
-        "--polish/--no-polish",
-        rich_help_panel=MODEL,
-        show_default="on for compact",
-        help="Refine the network's flow level by level and at the end (compact only): OpenCV's variational refinement, "
-        "and sharper edges of motion.",
-    ),
-]
 Device = Annotated[
     str, typer.Option("--device", metavar="D", rich_help_panel=SPEED, help="auto, cpu, cuda, cuda:N or mps.")
-]
-Precision = Annotated[
-    Literal["auto", "fp32", "bf16"],
-    typer.Option("--precision", rich_help_panel=SPEED, help="Arithmetic of the network."),
-]
-KernelsName = Literal["auto", "compiled", "torch"]
-Kernels = Annotated[
-    KernelsName,
-    typer.Option(
-        "--kernels",
-        rich_help_panel=SPEED,
-        help="The network's attentions on a CPU: auto takes what `flowcli compile` made, torch does without.",
-    ),
 ]
 Memory = Annotated[
     float | None,
     typer.Option("--memory", metavar="GIB", rich_help_panel=SPEED, help="Ceiling for the network's buffers, in GiB."),
-]
-Batch = Annotated[
-    int | None,
-    typer.Option("--batch", min=1, metavar="N", rich_help_panel=SPEED, help="Tiles per step of the network."),
-]
-Overlap = Annotated[
-    int | None,
-    typer.Option("--overlap", min=0, metavar="PX", rich_help_panel=SPEED, help="Overlap of tiles, in pixels."),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, metavar="N", rich_help_panel=SPEED, help="CPU threads of the network.")

@@ -1,10 +1,10 @@
-"""Fill flow where frame 2 shows nothing: continue the motion of the surroundings.
+"""Flow inpainting where frame 2 shows nothing: continue the motion of the surroundings.
 
 What leaves the frame or is covered in frame 2 cannot be matched; whatever an estimator answers there is invented. But
 scenes are made of surfaces, and the flow of a surface is nearly affine in the frame, so an affine motion fitted to the
-trusted pixels around continues it better than any of their values does. The fit is least squares over windows of all
+known pixels around continues it better than any of their values does. The fit is least squares over windows of all
 sizes at once: the sums of a fit (products of weight, position and flow) are averaged down a pyramid, solved at every
-level, and a finer level's answer replaces a coarser one's as far as it has trusted pixels. That is the pull-push scheme
+level, and a finer level's answer replaces a coarser one's as far as it has known pixels. That is the pull-push scheme
 of Gortler et al. ("The Lumigraph", SIGGRAPH 1996, section 3.4), with affine models for values.
 """
 
@@ -19,59 +19,38 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.coarse_to_fine.config import INPAINT
+from flowcli.runtime.strips import cut_strips
 from flowcli.runtime.threads import Workers
 
-CELL = 4
-"""Pixels per side of a cell of the finest level, at least: a surface is never fitted from less than some of them."""
-
-MOST_CELLS = 2**18
-"""Cells of the finest level at most, which frames of more than 4 megapixels reach."""
-
-ENOUGH = 0.25
-"""Share of trusted pixels in a cell's window from which a level's own fit is believed entirely."""
-
-RIDGE = 0.1
-"""Pull of the gradients towards those of the coarser level, in squared cells: enough for a window without an extent."""
-
-BAND_PIXELS = 2**17
-"""Pixels worked on at once, so that the temporaries stay small whatever the frame size."""
+STRIP_PIXELS = 2**17
+"""Pixels worked on at once: the sums of a cell take more than other steps hold."""
 
 Array = NDArray[np.float64]
 
 
-def fill_flow(uv: NDArray[np.float32], trusted: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Replace what is not trusted by the continued motion of its surroundings.
+def inpaint(flow: Tensor, known: Tensor, workers: Workers | None = None) -> Tensor:
+    """Replace what is not known by the continued motion of its surroundings, in place where it is on a CPU.
 
     Args:
-        uv: float32 `(H, W, 2)` in pixels; finite.
-        trusted: bool `(H, W)`.
+        flow: float32 `(B, 2, H, W)` in pixels, finite, on any device.
+        known: bool `(B, 1, H, W)`.
+        workers: threads for it; None: the caller's alone.
 
     Returns:
-        float32 `(H, W, 2)`; the same values where trusted, or everywhere if all or no pixels are.
-    """
-    flow = torch.tensor(uv).permute(2, 0, 1)[None]
-    return fill_flows(flow, torch.tensor(trusted)[None, None])[0].permute(1, 2, 0).numpy()
-
-
-def fill_flows(flow: Tensor, trusted: Tensor, workers: Workers | None = None) -> Tensor:
-    """Do the same for a batch, in place where it is on a CPU.
-
-    Args:
-        flow: float32 `(B, 2, H, W)`, on any device.
-        trusted: bool `(B, 1, H, W)`.
-        workers: threads for it; None: the caller's alone.
+        float32 `(B, 2, H, W)`; the same values where known, or everywhere if all or no pixels are.
     """
     workers = workers or Workers(1)
-    filled, known = flow.cpu(), trusted[:, 0].cpu()
+    inpainted, known = flow.cpu(), known[:, 0].cpu()
     items = [index for index, plane in enumerate(known) if plane.any() and not plane.all()]
-    bands: list[tuple[int, _Models, slice]] = []
-    for index, models in zip(
-        items, workers.map(lambda index: _fit_models(filled[index], known[index]), items), strict=True
-    ):
-        step = max(1, BAND_PIXELS // known.shape[2])
-        bands += [(index, models, slice(top, top + step)) for top in range(0, known.shape[1], step)]
-    workers.do(lambda band: _continue(filled[band[0]], known[band[0]], *band[1:]), bands)
-    return filled.to(flow.device)
+    models = workers.map(lambda index: _fit_models(inpainted[index], known[index]), items)
+    parts = [
+        (index, model, strip.rows)
+        for index, model in zip(items, models, strict=True)
+        for strip in cut_strips(known.shape[1], known.shape[2], pixels=STRIP_PIXELS)
+    ]
+    workers.do(lambda part: _continue(inpainted[part[0]], known[part[0]], *part[1:]), parts)
+    return inpainted.to(flow.device)
 
 
 class _Models(NamedTuple):
@@ -86,15 +65,15 @@ class _Models(NamedTuple):
     table: Array
 
 
-def _fit_models(planes: Tensor, trusted: Tensor) -> _Models:
-    cell = choose_cell(trusted.shape[0], trusted.shape[1])
+def _fit_models(planes: Tensor, known: Tensor) -> _Models:
+    cell = choose_cell(known.shape[0], known.shape[1])
     # The six numbers of a cell side by side: they are fetched together.
-    return _Models(cell, np.ascontiguousarray(_fit(_sums(planes, trusted, cell), cell).transpose(1, 2, 0)))
+    return _Models(cell, np.ascontiguousarray(_fit(_sums(planes, known, cell), cell).transpose(1, 2, 0)))
 
 
-def _continue(planes: Tensor, trusted: Tensor, models: _Models, rows: slice) -> None:
-    """Fill some rows of flow `(2, H, W)`, of any strides, where `(H, W)` is False."""
-    y, x = np.nonzero(~trusted[rows].numpy())
+def _continue(planes: Tensor, known: Tensor, models: _Models, rows: slice) -> None:
+    """Inpaint some rows of flow `(2, H, W)`, of any strides, where `(H, W)` is False."""
+    y, x = np.nonzero(~known[rows].numpy())
     y += rows.start
     centres = ((place + 0.5) / models.cell - 0.5 for place in (y, x))
     u, u_x, u_y, v, v_x, v_y = _interpolate(models.table, *centres).T
@@ -104,32 +83,31 @@ def _continue(planes: Tensor, trusted: Tensor, models: _Models, rows: slice) -> 
 
 
 def choose_cell(height: int, width: int) -> int:
-    """Return the side of a cell in pixels: CELL, doubled until there are few enough."""
-    cell = CELL
-    while -(-height // cell) * -(-width // cell) > MOST_CELLS:
+    """Return the side of a cell in pixels: INPAINT.cell, doubled until there are few enough."""
+    cell = INPAINT.cell
+    while -(-height // cell) * -(-width // cell) > INPAINT.most_cells:
         cell *= 2
     return cell
 
 
-def _sums(planes: Tensor, trusted: Tensor, cell: int) -> Array:
+def _sums(planes: Tensor, known: Tensor, cell: int) -> Array:
     """Means over each cell of w, wx, wy, wxx, wxy, wyy, then wu, wxu, wyu, then the same of v, w being 1 or 0."""
-    height, width = trusted.shape
+    height, width = known.shape
     rows, columns = -(-height // cell), -(-width // cell)
     # From the centre of each cell first: single precision is enough there.
     offset = torch.arange(cell) - (cell - 1) / 2
     y, x = torch.meshgrid(offset, offset, indexing="ij")
     kernels = torch.stack((torch.ones_like(x), x, y, x * x, x * y, y * y))[:, None] / cell**2
     sums = torch.empty(12, rows, columns)
-    step = max(1, BAND_PIXELS // (cell * width))
-    for top in range(0, rows, step):
-        band = slice(top * cell, min(height, (top + step) * cell))
-        known = trusted[band]
+    for strip in cut_strips(height, width, pixels=STRIP_PIXELS, multiple=cell):
+        inside = known[strip.rows]
+        cells = slice(strip.rows.start // cell, -(-strip.rows.stop // cell))
         # What is missing of the last cells counts as zeros.
-        border = (0, columns * cell - width, 0, -known.shape[0] % cell)
-        weight = F.pad(known.float(), border)[None, None]
-        sums[:6, top : top + step] = F.conv2d(weight, kernels, stride=cell)[0]
-        values = F.pad(torch.where(known, planes[:, band], 0.0), border)[:, None]
-        sums[6:, top : top + step] = F.conv2d(values, kernels[:3], stride=cell).flatten(0, 1)
+        border = (0, columns * cell - width, 0, -inside.shape[0] % cell)
+        weight = F.pad(inside.float(), border)[None, None]
+        sums[:6, cells] = F.conv2d(weight, kernels, stride=cell)[0]
+        values = F.pad(torch.where(inside, planes[:, strip.rows], 0.0), border)[:, None]
+        sums[6:, cells] = F.conv2d(values, kernels[:3], stride=cell).flatten(0, 1)
     w, wx, wy, wxx, wxy, wyy, *valued = sums.double().numpy()
     # Then from the frame's first pixel.
     y, x = ((np.arange(count) + 0.5) * cell - 0.5 for count in (rows, columns))
@@ -161,7 +139,7 @@ def _fit(sums: Array, cell: int) -> Array:
         coarser = _double(_fit(_halve(sums), cell * 2))[:, :rows, :columns]
     windowed[1:] /= np.maximum(weight, 1e-9)
     mean_x, mean_y = windowed[1], windowed[2]
-    ridge = RIDGE * cell * cell
+    ridge = INPAINT.ridge * cell * cell
     xx = windowed[3] - mean_x**2 + ridge
     xy = windowed[4] - mean_x * mean_y
     yy = windowed[5] - mean_y**2 + ridge
@@ -176,7 +154,7 @@ def _fit(sums: Array, cell: int) -> Array:
         along_y = (with_y * xx - with_x * xy) / determinant
         model[first : first + 3] = mean - along_x * mean_x - along_y * mean_y, along_x, along_y
     if not coarsest:
-        model = coarser + np.minimum(weight / ENOUGH, 1) * (model - coarser)
+        model = coarser + np.minimum(weight / INPAINT.enough, 1) * (model - coarser)
     return model
 
 

@@ -1,4 +1,4 @@
-"""The start of a coarse-to-fine estimate: match two small frames exhaustively, in both directions at once.
+"""The exhaustive match of two small frames, in both directions at once.
 
 The network answers motion of about two pixels. Where a scene moves faster, every finer level inherits what the first
 one got wrong, and levels coarser still lose what is thin: a pole, a lane marking. So at one
@@ -14,23 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flowcli.coarse_to_fine.photometric import box_mean, describe, mean_colour
+from flowcli.coarse_to_fine.config import MATCH
+from flowcli.coarse_to_fine.photometric import box_mean, describe, to_brightness
 from flowcli.runtime.threads import Workers
-
-REACH_SHORT, REACH_LONG = 0.22, 0.3
-"""Longest displacement along the frame's shorter and longer side, as shares of the shorter one."""
-
-UNIT = 128
-"""Descriptions are whole numbers in 1/128, so that costs are int16: half the memory of float32."""
-
-CLIP = UNIT // 2
-SMALL, LARGE = UNIT // 5, UNIT
-"""Cost of a step to the neighbouring displacement and of a jump, where a pixel's own difference is 0 to 3 CLIP."""
-
-BRIGHTNESS_WEIGHT = 0.35
-NORMALISING_WINDOW = 7
-AGGREGATED = 9
-"""Pixels whose costs are added before the paths: 3x3. Four paths of them stay below 2^15."""
 
 
 def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tensor, Tensor]:
@@ -60,7 +46,7 @@ def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tens
 def find_reach(size: tuple[int, int]) -> tuple[int, int]:
     """Return the longest displacement (down, right) that is compared in frames of a size, in pixels."""
     short = min(size)
-    down, right = (max(2, round(short * (REACH_SHORT if side == short else REACH_LONG))) for side in size)
+    down, right = (max(2, round(short * (MATCH.reach_short if side == short else MATCH.reach_long))) for side in size)
     return down, right
 
 
@@ -71,13 +57,13 @@ def count_costs(size: tuple[int, int]) -> int:
 
 
 def _describe(frames: Tensor) -> Tensor:
-    """Describe as `evidence` does, the brightness freed of its local mean and contrast: int16, within +-2^10."""
-    described = describe(mean_colour(frames))
+    """Describe as `photometric` does, the brightness freed of its local mean and contrast: int16, within +-2^10."""
+    described = describe(to_brightness(frames))
     grey = described[:, :1]
-    mean = box_mean(grey, NORMALISING_WINDOW)
-    deviation = (box_mean(grey * grey, NORMALISING_WINDOW) - mean * mean).clamp_(min=0).sqrt_()
-    described[:, :1] = (grey - mean) / (deviation + 0.04) * BRIGHTNESS_WEIGHT
-    return (described * UNIT).round_().short()
+    mean = box_mean(grey, MATCH.normalised)
+    deviation = (box_mean(grey * grey, MATCH.normalised) - mean * mean).clamp_(min=0).sqrt_()
+    described[:, :1] = (grey - mean) / (deviation + 0.04) * MATCH.brightness_weight
+    return (described * MATCH.unit).round_().short()
 
 
 def match_costs(described1: Tensor, described2: Tensor, reach: tuple[int, int]) -> Tensor:
@@ -99,7 +85,7 @@ def match_costs(described1: Tensor, described2: Tensor, reach: tuple[int, int]) 
     windows = padded.unfold(2, 2 * right + 1, 1)
     rows_out, columns_out = (_outside(n, r, described1.device) for n, r in ((height, down), (width, right)))
     costs = described1.new_empty(height, width, 2 * down + 1, 2 * right + 1)
-    unknown = torch.tensor(3 * CLIP // 2, dtype=torch.int16, device=described1.device)
+    unknown = torch.tensor(3 * MATCH.clip // 2, dtype=torch.int16, device=described1.device)
     for dy in range(2 * down + 1):
         moved = windows[:, dy : dy + height]
         total = _clipped(moved[0], described1[0]) + _clipped(moved[1], described1[1])
@@ -110,7 +96,7 @@ def match_costs(described1: Tensor, described2: Tensor, reach: tuple[int, int]) 
 
 
 def _clipped(moved: Tensor, fixed: Tensor) -> Tensor:
-    return (moved - fixed[..., None]).abs_().clamp_(max=CLIP)
+    return (moved - fixed[..., None]).abs_().clamp_(max=MATCH.clip)
 
 
 def _outside(count: int, reach: int, device: torch.device) -> Tensor:
@@ -147,8 +133,8 @@ def aggregate(costs: Tensor) -> Tensor:
 def _transition(path: Tensor) -> Tensor:
     """Least cost of arriving at each displacement from the pixel before, `(N, Dy, Dx)`, less its minimum."""
     least = path.amin(dim=(1, 2), keepdim=True)
-    beside = path + SMALL * AGGREGATED
-    cheapest = torch.minimum(path, least + LARGE * AGGREGATED)
+    beside = path + MATCH.step * MATCH.summed
+    cheapest = torch.minimum(path, least + MATCH.jump * MATCH.summed)
     for axis in (1, 2):
         count = path.shape[axis] - 1
         for one, other in ((0, 1), (1, 0)):

@@ -1,4 +1,6 @@
-"""Sharpen the edges of motion: a weighted median of the flow that follows the edges of the picture.
+"""Median filters of flow: a plain one, and a weighted one that follows the edges of the picture.
+
+The plain median removes what a tile or a pixel got wrong alone, and keeps the edges of motion.
 
 Smoothness rounds the edges of motion, and tiles and pyramids blur them further. There, and only there, a pixel takes
 the weighted median of the flow around it, component by component; a neighbour counts the more, the nearer it is and the
@@ -11,35 +13,47 @@ from __future__ import annotations
 import math
 from functools import partial
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flowcli.runtime.strips import cut_bands
+from flowcli.coarse_to_fine.config import WEIGHTED_MEDIAN
+from flowcli.runtime.strips import cut_strips
 from flowcli.runtime.threads import Workers
-
-JUMP = 0.5
-"""Pixels: where neighbouring flow differs by more in a component there is an edge."""
-
-REACH = 3
-"""Pixels on both sides of an edge that are looked at."""
-
-RADIUS, STEP = 2, 3
-"""The neighbours: 2 to each side, 3 pixels apart."""
-
-DISTANCE = 7.0
-"""Standard deviation in pixels of the weight of a neighbour."""
-
-COLOUR = 0.11
-"""Standard deviation of the weight in colour: a difference of 14 of 255 levels in one channel, or of 8 in all."""
 
 PIXELS = 2**13
 """Pixels worked on at once: their neighbours fit into a processor's cache."""
 
 
-def sharpen_edges(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
-    """Sharpen the edges of a flow, in place.
+_GATHERED = 128
+"""Rows filtered at once on a GPU, where every pixel's 25 neighbours are gathered."""
+
+
+def median_filter(flow: Tensor, size: int) -> Tensor:
+    """Take the median of each `size` x `size` neighbourhood per component; borders are repeated outwards.
+
+    Args:
+        flow: float32 `(B, 2, H, W)`.
+        size: 3 or 5.
+    """
+    if flow.device.type == "cpu":
+        planes = flow.flatten(0, 1).numpy()
+        return torch.from_numpy(np.stack([cv2.medianBlur(plane, size) for plane in planes])).view_as(flow)
+    radius = size // 2
+    padded = F.pad(flow, (radius,) * 4, mode="replicate")
+    strips = []
+    for strip in cut_strips(flow.shape[2], flow.shape[3], pixels=_GATHERED * flow.shape[3]):
+        rows = strip.rows.stop - strip.rows.start
+        part = padded[:, :, strip.rows.start : strip.rows.stop + 2 * radius]
+        windows = F.unfold(part, size).view(*flow.shape[:2], size * size, rows, flow.shape[3])
+        strips.append(windows.median(dim=2).values)
+    return torch.cat(strips, dim=2)
+
+
+def weighted_median(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
+    """Filter a flow at its edges, in place.
 
     Args:
         flow: float `(B, 2, H, W)` in pixels.
@@ -49,43 +63,44 @@ def sharpen_edges(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
     Returns:
         `flow`.
     """
-    for uv, picture, near in zip(flow, frame, find_edges(flow), strict=True):
+    for uv, picture, near in zip(flow, frame, find_motion_edges(flow), strict=True):
         parts = list(zip(*(part.split(PIXELS) for part in near[0].nonzero(as_tuple=True)), strict=True))
         # All of them before the first changes what others see.
-        medians = list(workers.map(partial(_weighted_median, uv, picture), parts))
+        medians = list(workers.map(partial(_median_of_neighbours, uv, picture), parts))
         for (y, x), median in zip(parts, medians, strict=True):
             uv[:, y, x] = median
     return flow
 
 
-def find_edges(flow: Tensor) -> Tensor:
-    """Say which pixels are within REACH of a jump of the flow, bool `(B, 1, H, W)`."""
+def find_motion_edges(flow: Tensor) -> Tensor:
+    """Say which pixels are within WEIGHTED_MEDIAN.reach of a jump of the flow, bool `(B, 1, H, W)`."""
     batch, _, height, width = flow.shape
     near = torch.empty(batch, 1, height, width, dtype=torch.bool, device=flow.device)
-    for rows, around, inner in cut_bands(height, width * batch, REACH + 1):
-        near[:, :, rows] = _find_edges(flow[:, :, around])[:, :, inner]
+    for rows, around, inner in cut_strips(height, width * batch, WEIGHTED_MEDIAN.reach + 1):
+        near[:, :, rows] = _find_motion_edges(flow[:, :, around])[:, :, inner]
     return near
 
 
-def _find_edges(flow: Tensor) -> Tensor:
+def _find_motion_edges(flow: Tensor) -> Tensor:
     jump = flow.new_zeros(len(flow), 1, *flow.shape[2:])
     for axis in (2, 3):
         count = flow.shape[axis] - 1
         here, beside = flow.narrow(axis, 0, count), flow.narrow(axis, 1, count)
-        step = ((here - beside).abs().amax(dim=1, keepdim=True) > JUMP).to(flow.dtype)
+        step = ((here - beside).abs().amax(dim=1, keepdim=True) > WEIGHTED_MEDIAN.jump).to(flow.dtype)
         for start in (0, 1):
             part = jump.narrow(axis, start, count)
             torch.maximum(part, step, out=part)
-    side = 2 * REACH + 1
-    wide = F.max_pool2d(F.max_pool2d(jump, (1, side), 1, (0, REACH)), (side, 1), 1, (REACH, 0))
+    reach = WEIGHTED_MEDIAN.reach
+    side = 2 * reach + 1
+    wide = F.max_pool2d(F.max_pool2d(jump, (1, side), 1, (0, reach)), (side, 1), 1, (reach, 0))
     return wide > 0
 
 
-def _weighted_median(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor]) -> Tensor:
+def _median_of_neighbours(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor]) -> Tensor:
     """Weighted median of `(2, H, W)` at N pixels, given by rows and columns: `(2, N)`."""
     y, x = pixels
     height, width = uv.shape[1:]
-    steps = torch.arange(-RADIUS, RADIUS + 1, device=uv.device) * STEP
+    steps = torch.arange(-WEIGHTED_MEDIAN.radius, WEIGHTED_MEDIAN.radius + 1, device=uv.device) * WEIGHTED_MEDIAN.step
     down, right = (part.flatten() for part in torch.meshgrid(steps, steps, indexing="ij"))
     rows, columns = (y[:, None] + down).clamp_(0, height - 1), (x[:, None] + right).clamp_(0, width - 1)
 
@@ -96,14 +111,14 @@ def _weighted_median(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor])
         flat = plane.as_strided((1 + (height - 1) * down + (width - 1) * right,), (1,))
         return flat.index_select(0, (rows * down).add_(columns, alpha=right).flatten()).view_as(rows)
 
-    nearness = (down.square() + right.square()).to(uv.dtype) / (-2 * DISTANCE**2)
+    nearness = (down.square() + right.square()).to(uv.dtype) / (-2 * WEIGHTED_MEDIAN.distance**2)
     difference = uv.new_zeros(rows.shape)
     for channel in picture:
         difference += (look_up(channel).to(uv.dtype) - channel[y, x, None]).square_()
     if picture.dtype == torch.uint8:
         difference *= (2 / 255) ** 2
     # A power of two: torch's exp is slow on a CPU where the result vanishes.
-    weight = torch.exp2((nearness + difference.div_(-2 * COLOUR**2)).mul_(math.log2(math.e)))
+    weight = torch.exp2((nearness + difference.div_(-2 * WEIGHTED_MEDIAN.colour**2)).mul_(math.log2(math.e)))
     medians = uv.new_empty(2, len(y))
     for component, median in zip(uv, medians, strict=True):
         values = look_up(component)

@@ -17,11 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flowcli.coarse_to_fine.config import VARIATIONAL
 from flowcli.runtime.threads import Workers
-
-# Weights of smoothness, brightness and gradient constancy, and iterations. Smoothness is half of OpenCV's default.
-SMOOTHNESS, BRIGHTNESS, GRADIENT = 10.0, 5.0, 10.0
-FIXED_POINT_ITERATIONS, SOR_ITERATIONS = 5, 5
 
 REACH = 16
 """Pixels beyond a block from which, where there is something to see, some 0.01 px come through the iterations."""
@@ -41,35 +38,13 @@ UNDIVIDED = 256
 SPARSE = 4
 """Every so many rows and columns are looked at to find how a block moves."""
 
-LUMA = 0.299, 0.587, 0.114
-"""Weights of red, green and blue in grey (ITU-R BT.601), OpenCV's."""
-
-# VariationalRefinement reads a neighbourhood of its red-black grid; below this side there is none.
-SMALLEST_SIDE = 8
-
-
 Flow = NDArray[np.float32]
 
 
-def polish_flow(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: Flow) -> Flow:
-    """Return the polished flow of two grey frames.
-
-    Args:
-        grey1: uint8 `(H, W)`.
-        grey2: the same shape.
-        uv: float32 `(H, W, 2)` in pixels, finite, of any strides; not changed.
-
-    Returns:
-        float32 `(H, W, 2)`; see `polish_flows`.
-    """
-    flow = torch.tensor(np.ascontiguousarray(uv)).permute(2, 0, 1)[None]
-    return polish_flows(grey1[None], grey2[None], flow)[0].permute(1, 2, 0).numpy()
-
-
-def polish_flows(
+def refine_variational(
     grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], flow: Tensor, workers: Workers | None = None
 ) -> Tensor:
-    """Polish a batch.
+    """Refine a batch of flows.
 
     Frames are worked on in blocks: OpenCV holds some twenty planes of what it is given, and on a block per thread it
     needs less time than its own threads do, which meet after every step. A block of frame 2 lies where the block
@@ -79,30 +54,30 @@ def polish_flows(
         grey1: uint8 `(B, H, W)`.
         grey2: the same shape.
         flow: float32 `(B, 2, H, W)` in pixels, finite, on any device; not changed.
-        workers: polish blocks side by side.
+        workers: refine blocks side by side.
 
     Returns:
-        The same shape; frames with a side below SMALLEST_SIDE keep their flow.
+        The same shape; frames with a side below VARIATIONAL.smallest keep their flow.
     """
-    if min(grey1.shape[1:]) < SMALLEST_SIDE:
+    if min(grey1.shape[1:]) < VARIATIONAL.smallest:
         return flow.clone()
     host = flow.cpu()
-    polished = torch.empty_like(host, memory_format=torch.contiguous_format)
+    refined = torch.empty_like(host, memory_format=torch.contiguous_format)
     height, width = grey1.shape[1:]
     rows = cut_evenly(height, BLOCK if height < UNDIVIDED else min(BLOCK, -(-height // 2)))
     columns = cut_evenly(width, BLOCK)
     blocks = list(product(range(len(grey1)), rows, columns))
 
-    def polish(block: tuple[int, slice, slice]) -> None:
+    def refine(block: tuple[int, slice, slice]) -> None:
         index, *place = block
-        uv, out = host[index].numpy(), polished[index].numpy()
+        uv, out = host[index].numpy(), refined[index].numpy()
         if len(rows) == len(columns) == 1:
             out[:] = cv2.split(_refine(grey1[index], grey2[index], cv2.merge(list(uv))))
         else:
             _refine_block(grey1[index], grey2[index], uv, (place[0], place[1]), out)
 
-    (workers or Workers(1)).do(polish, blocks)
-    return polished.to(flow.device)
+    (workers or Workers(1)).do(refine, blocks)
+    return refined.to(flow.device)
 
 
 def cut_evenly(side: int, longest: int) -> list[slice]:
@@ -115,7 +90,7 @@ def cut_evenly(side: int, longest: int) -> list[slice]:
 def _refine_block(
     grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], planes: Flow, block: tuple[slice, slice], out: Flow
 ) -> None:
-    """Polish one block of flow `(2, H, W)`, with what surrounds it and with the part of frame 2 to which it moves."""
+    """Refine one block of flow `(2, H, W)`, with what surrounds it and with the part of frame 2 to which it moves."""
     # What surrounds a block takes part, so it has to see where it moves as well.
     rows, columns = (slice(max(0, part.start - REACH), part.stop + REACH) for part in block)
     sparse = np.clip(np.nan_to_num(planes[:, rows, columns][:, ::SPARSE, ::SPARSE]), -LONGEST_FLOW, LONGEST_FLOW)
@@ -170,22 +145,12 @@ def _find_window(part: slice, side: int, motion: Flow) -> _Window:
 
 
 def _refine(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: cv2.typing.MatLike) -> cv2.typing.MatLike:
-    """Polish float32 `(H, W, 2)` in place."""
+    """Refine float32 `(H, W, 2)` in place."""
     refinement = cv2.VariationalRefinement.create()
-    refinement.setAlpha(SMOOTHNESS)
-    refinement.setDelta(BRIGHTNESS)
-    refinement.setGamma(GRADIENT)
-    refinement.setFixedPointIterations(FIXED_POINT_ITERATIONS)
-    refinement.setSorIterations(SOR_ITERATIONS)
+    refinement.setAlpha(VARIATIONAL.smoothness)
+    refinement.setDelta(VARIATIONAL.brightness)
+    refinement.setGamma(VARIATIONAL.gradient)
+    refinement.setFixedPointIterations(VARIATIONAL.fixed_point_iterations)
+    refinement.setSorIterations(VARIATIONAL.sor_iterations)
     # OpenCV works in place.
     return refinement.calc(grey1, grey2, uv)
-
-
-def to_grey(frames: Tensor) -> NDArray[np.uint8]:
-    """Turn RGB `(B, 3, H, W)`, uint8 or in [-1, 1], into the 8-bit grey frames that OpenCV wants, `(B, H, W)`."""
-    grey = torch.zeros_like(frames[:, 0], dtype=torch.float32)
-    for channel, weight in enumerate(LUMA):
-        grey.add_(frames[:, channel], alpha=weight)
-    if frames.dtype != torch.uint8:
-        grey.add_(1).mul_(127.5)
-    return grey.round_().clamp_(0, 255).byte().cpu().numpy()

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from flowcli.deferred import Deferred
 from flowcli.errors import UsageError
-from flowcli.evaluation.labelled import LabelledPair
-from flowcli.evaluation.layouts.chairs import list_chairs
-from flowcli.evaluation.layouts.kitti import list_kitti
-from flowcli.evaluation.layouts.middlebury import list_middlebury
-from flowcli.evaluation.layouts.sintel import list_sintel
-from flowcli.evaluation.layouts.spring import list_spring
 
-# Name on the command line -> function(root, name) that lists its pairs.
-DATASETS: dict[str, Callable[[Path, str], list[LabelledPair]]] = {
-    "sintel-clean": list_sintel,
-    "sintel-final": list_sintel,
-    "kitti2012": list_kitti,
-    "kitti2015": list_kitti,
-    "middlebury": list_middlebury,
-    "chairs": list_chairs,
-    "spring": list_spring,
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowcli.evaluation.labelled import LabelledPair
+
+Lister = Deferred[["Path", str], "list[LabelledPair]"]
+"""Maps the root folder and the name of a data set to its pairs."""
+
+_LAYOUTS = "flowcli.evaluation.layouts"
+
+DATASETS: dict[str, Lister] = {
+    "sintel-clean": Deferred(f"{_LAYOUTS}.sintel:list_sintel"),
+    "sintel-final": Deferred(f"{_LAYOUTS}.sintel:list_sintel"),
+    "kitti2012": Deferred(f"{_LAYOUTS}.kitti:list_kitti"),
+    "kitti2015": Deferred(f"{_LAYOUTS}.kitti:list_kitti"),
+    "middlebury": Deferred(f"{_LAYOUTS}.middlebury:list_middlebury"),
+    "chairs": Deferred(f"{_LAYOUTS}.chairs:list_chairs"),
+    "spring": Deferred(f"{_LAYOUTS}.spring:list_spring"),
 }
+"""Name on the command line -> what lists its pairs."""
 
 
 def open_dataset(name: str, root: Path) -> list[LabelledPair]:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol
 
 from flowcli.errors import InputError
+from flowcli.estimator import Estimator
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.evaluation.metrics import PairErrors, measure
-from flowcli.flow import FlowField, Frame, check_pair
+from flowcli.flow import FlowField, Pair, check_pair
 from flowcli.io.image import read_image
-
-
-class FlowEstimator(Protocol):
-    """What evaluation asks of an estimator; `flowcli.estimator.Estimator` is one."""
-
-    def flows(self, pairs: Iterable[tuple[Frame, Frame]]) -> Iterator[FlowField]:
-        """Yield the flow of each pair, in order."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +24,7 @@ class PairResult:
     seconds: float
 
 
-def evaluate(estimator: FlowEstimator, pairs: Sequence[LabelledPair]) -> Iterator[PairResult]:
+def evaluate(estimator: Estimator, pairs: Sequence[LabelledPair]) -> Iterator[PairResult]:
     """Estimate and measure pair after pair, in order; lazy, so that memory does not grow with their number.
 
     An estimator that reads ahead to fill a batch spends the whole batch's time on its first pair: single times then
@@ -44,7 +36,7 @@ def evaluate(estimator: FlowEstimator, pairs: Sequence[LabelledPair]) -> Iterato
     """
     reading = 0.0
 
-    def read_frames() -> Iterator[tuple[Frame, Frame]]:
+    def read_frames() -> Iterator[Pair]:
         nonlocal reading
         for pair in pairs:
             started = perf_counter()

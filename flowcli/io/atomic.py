@@ -13,6 +13,7 @@ from flowcli.errors import OutputError
 
 # Temporary files start like this and keep the suffix of the file they become: a crash leaves nothing else behind.
 TEMPORARY_PREFIX = ".flowcli-"
+_LONGEST_SUFFIX = 16
 # Follows the prefix where several processes write into one folder, each of which tidies up after itself.
 _owner: ContextVar[str] = ContextVar("owner", default="")
 
@@ -51,8 +52,10 @@ def replace_when_complete(path: str | Path) -> Iterator[Path]:
         OutputError: the operating system refused (no folder, no permission, disk full, `path` is a folder).
     """
     final = Path(os.path.realpath(path))
-    # A fixed-length name of its own: the final name may already be as long as the file system allows.
-    temporary = final.with_name(f"{TEMPORARY_PREFIX}{_owner.get()}{secrets.token_hex(8)}{final.suffix}")
+    # A name of its own: the final one may already be as long as the file system allows, and what follows its last dot
+    # nearly so. Suffixes that say a format are short.
+    suffix = final.suffix if len(final.suffix) <= _LONGEST_SUFFIX else ""
+    temporary = final.with_name(f"{TEMPORARY_PREFIX}{_owner.get()}{secrets.token_hex(8)}{suffix}")
     try:
         yield temporary
         if final.is_dir():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flowcli.errors import InputError, UsageError
 from flowcli.io.image import IMAGE_SUFFIXES
+from flowcli.io.own_results import leave_out_results
 
 _TIMESTAMP = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
 
@@ -83,9 +84,12 @@ def natural_key(path: Path) -> tuple[tuple[int, str, int], ...]:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the images of a folder in natural order, hidden files left out; its sub-folders are not searched."""
-    found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
-    return sorted(found, key=natural_key)
+    """Return the images of a folder in natural order; its sub-folders are not searched.
+
+    Hidden files are left out, and what is called as this program's own results are, such as 001.flow.png.
+    """
+    found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    return sorted(leave_out_results(found), key=natural_key)
 
 
 def expand_glob(pattern: str) -> list[Path]:

@@ -5,21 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowcli.errors import InputError, OutputError
 from flowcli.io.atomic import find_temporary_files
-from flowcli.jobs.item import PART, STATE_FOLDER, Advanced, BatchSettings, Ended, Event, ItemJob, PartDone, Started
-from flowcli.jobs.journal import Files, ItemRecord, Journal
-from flowcli.jobs.local import Failed, Report
+from flowcli.io.own_results import STATE_FOLDER
+from flowcli.jobs.attempt import Attempt, Files, place_work
+from flowcli.jobs.faults import Failed, forget_details, keep_details
+from flowcli.jobs.item import Advanced, Ended, Event, ItemJob, PartDone, Started, Task
+from flowcli.jobs.journal import Journal, list_journals
+from flowcli.jobs.local import Report
 from flowcli.jobs.lock import hold_folder
+from flowcli.jobs.moving import finish_attempt, name_finally, remove_files
 from flowcli.jobs.plan import BatchItem
+from flowcli.jobs.settings import PART, BatchSettings
 from flowcli.jobs.shard import WHOLE, Shard
+from flowcli.jobs.triage import Finding, State, examine
+from flowcli.output.plan import Output
 
 Engine = Callable[[list[ItemJob]], Generator[Report, None, None]]
+# What is begun only if the user asks for it.
+_ON_REQUEST = {State.OTHER, State.TAKEN}
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,16 @@ class Outcome:
     fault: str | None
     pairs: int
     skipped: bool = False
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """An item, and how it stands with each of its outputs; or why its input cannot be looked at."""
+
+    item: BatchItem
+    outputs: tuple[Output, ...]
+    findings: tuple[Finding, ...] = ()
+    fault: str | None = None
 
 
 class Batch:
@@ -67,15 +86,15 @@ class Batch:
             estimator: `Estimator.settings`.
             shard: the part to do; other processes may do the others at the same time.
         """
-        self._jobs = {item.name: ItemJob(item, settings, folder, shard.mark) for item in shard.take(items)}
-        self._folder, self._shard = folder, shard
+        self._items = {item.name: item for item in shard.take(items)}
+        self._settings, self._folder, self._shard = settings, folder, shard
         # What all parts have to agree on, so that no two of them do the same item.
         plan = json.dumps([(item.name, item.origin) for item in items])
         self._plan_digest = hashlib.sha256(plan.encode()).hexdigest()[:16]
-        # As the journal gives it back.
-        described = {"estimator": estimator, "outputs": settings.describe()}
-        self._described: dict[str, object] = json.loads(json.dumps(described))
-        self._fingerprints: dict[str, str] = {}
+        self._estimator = estimator
+        self._surveys: dict[str, _Survey] = {}
+        self._jobs: dict[str, ItemJob] = {}
+        self._attempts: dict[tuple[str, str], Attempt] = {}
         self._expected: dict[str, int] = {}
         self._written: dict[str, int] = {}
         self.outcomes: list[Outcome] = []
@@ -83,7 +102,7 @@ class Batch:
     @property
     def size(self) -> int:
         """Number of items."""
-        return len(self._jobs)
+        return len(self._items)
 
     @property
     def total(self) -> int:
@@ -108,12 +127,13 @@ class Batch:
         Args:
             engine: does the jobs that it is given.
             expect: the number of pairs of an item at a glance; corrected when the item is opened.
-            overwrite: begin anew, and replace whatever is in the way.
+            overwrite: replace results of other settings and whatever else is in the way; each stays until its
+                replacement is complete.
             notify: is told in one line each what the user should know besides.
 
         Raises:
-            OutputError: another batch is at work in the folder, it holds what is not of this batch, or it cannot be
-                written.
+            OutputError: another batch is at work in the folder, results would have to be replaced and `overwrite` is
+                not given, or the folder cannot be written.
         """
         state = self._folder / STATE_FOLDER
         try:
@@ -125,8 +145,14 @@ class Batch:
             closing(self._open_journal(state)) as journal,
         ):
             self._remove_leftovers()
-            jobs = [job for name in self._jobs if (job := self._plan(name, journal, overwrite)) is not None]
+            for name, item in self._items.items():
+                self._finish_moves(journal, item)
+                self._surveys[name] = self._survey(journal, item)
+            if not overwrite:
+                self._ask(notify)
+            jobs = [job for survey in self._surveys.values() if (job := self._plan(survey, overwrite)) is not None]
             for job in jobs:
+                self._jobs[job.item.name] = job
                 self._expected.setdefault(job.item.name, expect(job.item))
             yield from self.outcomes
             try:
@@ -139,106 +165,166 @@ class Batch:
     def _open_journal(self, state: Path) -> Journal:
         mark = self._shard.mark
         path = state / (f"journal-{mark}.jsonl" if mark else "journal.jsonl")
-        return Journal(path, sorted(other for other in state.glob("journal*.jsonl") if other != path))
+        return Journal(path, [other for other in list_journals(state) if other != path])
 
     def _remove_leftovers(self) -> None:
         # What a killed run or worker was writing; with the lock held only other parts of this batch write here.
         found = find_temporary_files(self._folder)
-        _remove(path for path, owner in found if self._shard.owns(owner))
+        remove_files(path for path, owner in found if self._shard.owns(owner))
 
-    def _plan(self, name: str, journal: Journal, overwrite: bool) -> ItemJob | None:
-        # What is left to do of an item; None if it has ended.
-        job, record = self._jobs[name], journal.items.get(name)
-        item = job.item
-        self._written[name] = 0
+    def _outputs(self, item: BatchItem) -> tuple[Output, ...]:
+        return self._settings.arrange(self._folder, item.name, is_pair=item.is_pair).outputs
+
+    def _finish_moves(self, journal: Journal, item: BatchItem) -> None:
+        # A run was killed while a complete result took its names: that comes first, whatever is wanted now.
+        for output in self._outputs(item):
+            for attempt in list(journal.attempts(item.name, output.kind).values()):
+                if attempt.moving:
+                    ending = attempt.pairs or 0, attempt.final, attempt.fault
+                    finish_attempt(journal, item.name, output, attempt, self._folder, ending)
+
+    def _survey(self, journal: Journal, item: BatchItem) -> _Survey:
+        outputs = self._outputs(item)
         try:
-            fingerprint = self._fingerprints[name] = item.fingerprint()
+            fingerprint = item.fingerprint()
         except InputError as error:
-            self._expected[name] = 0
-            self.outcomes.append(Outcome(name, (), str(error), 0))
-            return None
-        if record is None or overwrite:
-            if not overwrite:
-                self._check_absent(job)
-            self._forget(job, record)
-            return job
-        if record.origin != item.origin:
+            return _Survey(item, outputs, fault=str(error))
+        attempts = {kind: journal.attempts(item.name, kind) for kind in journal.kinds(item.name)}
+        known = {path for tried in attempts.values() for attempt in tried.values() for path in attempt.files}
+        findings: list[Finding] = []
+        for output in outputs:
+            described = {"estimator": self._estimator, "outputs": self._settings.describe(output)}
+            # As the journal gives it back.
+            wanted = Attempt(item.origin, fingerprint, json.loads(json.dumps(described)), None, None)
+            tried = attempts.get(output.kind, {})
+            findings.append(examine(wanted, tried, output.destination, known, self._folder))
+        return _Survey(item, outputs, tuple(findings))
+
+    def _ask(self, notify: Callable[[str], None]) -> None:
+        # Refuse what would replace results; tell of what stays as somebody made it.
+        found = [finding for survey in self._surveys.values() for finding in survey.findings]
+        taken = [finding.about for finding in found if finding.state is State.TAKEN]
+        other = [finding.about for finding in found if finding.state is State.OTHER]
+        if other:
+            differing = ", ".join(dict.fromkeys(name for names in other for name in names.split(", ")))
             raise OutputError(
-                f"{self._folder}: holds results named {name} of {record.origin[0]}, not of {item.origin[0]}; "
-                "name another folder with -o, or use --overwrite"
+                f"{self._folder}: {len(other)} result{'s' if len(other) > 1 else ''} would change, made with other "
+                f"settings ({differing}); use --overwrite to replace them, or name another folder with -o"
             )
-        if (record.fingerprint, record.settings) != (fingerprint, self._described):
-            self._forget(job, record)
-            return job
-        if record.pairs is not None:
-            self._expected[name] = record.pairs
-        if record.ended:
-            if self._holds({path: size for path, size in record.files.items() if not _is_state(path)}):
-                self._written[name] = record.pairs or 0
-                self.outcomes.append(Outcome(name, _paths(job), record.fault, record.pairs or 0, skipped=True))
-                return None
-            self._forget(job, record)
-            return job
-        part = 0
-        while part in record.parts and self._holds(record.parts[part]):
-            part += 1
-        self._written[name] = min(part * PART, record.pairs or 0)
-        return replace(job, first_part=part, scale=record.scale)
+        if taken:
+            more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
+            raise OutputError(
+                f"{taken[0]}: already exists and is not of this batch; use --overwrite to replace it{more}"
+            )
+        for finding in found:
+            if finding.state is State.EDITED:
+                notify(
+                    f"{self._folder / finding.about}: was changed by somebody since it was made; it is kept, "
+                    "--overwrite makes it again"
+                )
+        outdated = sum(finding.state is State.OUTDATED for finding in found)
+        if outdated:
+            notify(f"{self._folder}: {outdated} result{'s' if outdated > 1 else ''} made again, of inputs that changed")
+
+    def _plan(self, survey: _Survey, overwrite: bool) -> ItemJob | None:
+        # What is left to do of an item; None if it has ended.
+        item, name = survey.item, survey.item.name
+        self._written[name] = 0
+        if survey.fault is not None:
+            self._expected[name] = 0
+            self.outcomes.append(Outcome(name, (), survey.fault, 0))
+            return None
+        left = {State.OPEN, State.OUTDATED, *((*_ON_REQUEST, State.EDITED) if overwrite else ())}
+        tasks: list[Task] = []
+        scale: float | None = None
+        at_least = 0
+        for output, finding in zip(survey.outputs, survey.findings, strict=True):
+            attempt = finding.attempt
+            if finding.state not in left:
+                continue
+            self._attempts[name, output.kind] = attempt
+            begin = place_work(self._folder, name, output.kind)
+            work = begin.with_name(f"{begin.name}-{attempt.mark}")
+            tasks.append(Task(output, work, attempt.staged, finding.first_part))
+            if finding.first_part == 0:
+                shutil.rmtree(work, ignore_errors=True)
+            elif scale is None:
+                scale = attempt.scale
+            at_least = max(at_least, 0 if overwrite else finding.replaces)
+        known = [finding.attempt for finding in survey.findings if finding.attempt.pairs is not None]
+        if known:
+            self._expected[name] = known[0].pairs or 0
+        if not tasks:
+            fault = next((finding.attempt.fault for finding in survey.findings if finding.attempt.fault), None)
+            self._written[name] = self._expected.setdefault(name, 0)
+            self.outcomes.append(Outcome(name, _paths(survey), fault, self._written[name], skipped=True))
+            return None
+        job = ItemJob(item, self._settings, self._folder, tuple(tasks), self._shard.mark, scale, at_least)
+        self._written[name] = min(job.first_part * PART, self._expected.get(name, 0))
+        return job
 
     def _note(self, journal: Journal, name: str, event: Event | Failed) -> Outcome | None:
         job = self._jobs[name]
         if isinstance(event, Started):
-            self._expected[name] = event.pairs
-            if self._written[name] == 0:
-                record = ItemRecord(
-                    job.item.origin, self._fingerprints[name], self._described, event.pairs, event.scale
-                )
-                journal.start(name, record)
+            self._expected[name], self._written[name] = event.pairs, min(event.part * PART, event.pairs)
+            for task in job.tasks:
+                # Not where a worker goes on that took the place of one that died.
+                if task.first_part == 0 and event.part == job.first_part:
+                    kind, scale = task.output.kind, event.scale if task.output.is_drawn else None
+                    attempt = replace(self._attempts[name, kind], pairs=event.pairs, scale=scale, parts={})
+                    journal.start(name, kind, attempt)
             return None
         if isinstance(event, Advanced):
             self._written[name] += 1
             return None
         if isinstance(event, PartDone):
-            journal.part(name, event.part, event.files)
+            for kind, files in event.files.items():
+                journal.part(name, kind, self._current(journal, name, kind), event.part, files)
             return None
-        fault = event.reason if isinstance(event, Failed) else event.fault
-        if isinstance(event, Ended):
-            journal.end(name, event.pairs, event.files, fault)
-            shutil.rmtree(job.segments, ignore_errors=True)
+        if isinstance(event, Failed):
+            if not (self._folder / STATE_FOLDER).is_dir():
+                raise OutputError(f"{self._folder}: the output folder was removed while the batch was running")
+            fault = keep_details(event, self._folder / STATE_FOLDER, name)
+        else:
+            fault = self._finish(journal, job, event)
+            forget_details(self._folder / STATE_FOLDER, name)
         self._expected[name] = self._written[name]
-        outcome = Outcome(name, () if isinstance(event, Failed) else _paths(job), fault, self._written[name])
+        survey = self._surveys[name]
+        outcome = Outcome(name, () if isinstance(event, Failed) else _paths(survey), fault, self._written[name])
         self.outcomes.append(outcome)
         return outcome
 
-    def _holds(self, files: Files) -> bool:
-        try:
-            return all((self._folder / path).stat().st_size == size for path, size in files.items())
-        except OSError:
-            return False
+    def _finish(self, journal: Journal, job: ItemJob, event: Ended) -> str | None:
+        # Note what is complete, and return the fault of the item.
+        name, fault = job.item.name, event.fault
+        for task in job.tasks:
+            kind = task.output.kind
+            attempt = self._current(journal, name, kind)
+            files = event.files[kind]
+            if task.staged:
+                before = [one.pairs or 0 for one in journal.attempts(name, kind).values() if one.ended]
+                if event.fault is not None and max(before, default=0) > event.pairs:
+                    fault = f"{event.fault}; the earlier result of {max(before)} pairs is kept"
+                    continue
+                together: Files = {}
+                for part in attempt.parts.values():
+                    together |= part
+                files = name_finally(_without_segments(together, task) | files, task.output, self._folder)
+            try:
+                finish_attempt(journal, name, task.output, attempt, self._folder, (event.pairs, files, event.fault))
+            except OutputError as error:
+                if not (self._folder / STATE_FOLDER).is_dir():
+                    raise
+                fault = str(error)
+        return fault
 
-    def _check_absent(self, job: ItemJob) -> None:
-        for destination in job.plan.destinations:
-            path = destination.path
-            if path.is_file() or (destination.is_folder and path.is_dir() and any(path.glob(f"*{destination.suffix}"))):
-                raise OutputError(f"{path}: already exists and is not of this batch; use --overwrite to replace it")
-
-    def _forget(self, job: ItemJob, record: ItemRecord | None) -> None:
-        if record is not None:
-            _remove(self._folder / path for path in record.files)
-        shutil.rmtree(job.segments, ignore_errors=True)
+    def _current(self, journal: Journal, name: str, kind: str) -> Attempt:
+        return journal.attempts(name, kind)[self._attempts[name, kind].mark]
 
 
-def _is_state(path: str) -> bool:
-    return path.startswith(f"{STATE_FOLDER}/")
+def _without_segments(files: Files, task: Task) -> Files:
+    return {} if task.output.destination.is_video else files
 
 
-def _paths(job: ItemJob) -> tuple[Path, ...]:
-    return tuple(destination.path for destination in job.plan.destinations)
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in list(paths):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from error
+def _paths(survey: _Survey) -> tuple[Path, ...]:
+    return tuple(output.destination.path for output in survey.outputs)

@@ -1,144 +1,121 @@
 """One item of a batch, in parts of a few pairs each, so that little is lost when the work is cut off.
 
-A part's flow files and pictures lie under their final names when it is complete. A video grows as one segment per part,
-which begins with a keyframe, and the segments are joined at the end without encoding again. The network sees each part
-by itself, so that a continued item is the same to the byte as one that was never interrupted.
+A part's flow files and pictures lie under their final names when it is complete, or in the state folder where something
+else has these names until the whole item is complete. A video grows as one segment per part, which begins with a
+keyframe, and the segments are joined at the end without encoding again. The network sees each part by itself, so that
+a continued item is the same to the byte as one that was never interrupted.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowcli.errors import OutputError
+from flowcli.errors import InputError, OutputError
+from flowcli.estimator import Estimator
 from flowcli.io.atomic import mark_temporary_files
-from flowcli.io.frames import Selection
-from flowcli.io.frames_resize import Resize
+from flowcli.io.own_results import STATE_FOLDER
 from flowcli.io.sources import FrameSource, open_source
 from flowcli.io.video.join import join_videos
-from flowcli.jobs.journal import Files
+from flowcli.jobs.attempt import FileMark, Files
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.sequence import PairStream, write_flows
-from flowcli.jobs.stream import FlowEstimator
-from flowcli.output.destination import VIDEO_SUFFIXES, Destination
-from flowcli.output.plan import OutputPlan
+from flowcli.jobs.settings import PART, BatchSettings
+from flowcli.output.destination import Destination
+from flowcli.output.plan import Output, OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
-from flowcli.output.writer import Appearance, OutputWriter, describe
-
-# Pairs per part. A keyframe every 16 frames makes videos of flow 1.5 % larger.
-PART = 16
-# In the output folder: the journal, the lock and the segments of unfinished videos.
-STATE_FOLDER = ".flowcli"
+from flowcli.output.writer import OutputWriter, describe
 
 
 @dataclass(frozen=True)
-class BatchSettings:
-    """What every item of a batch gets, and how.
+class Task:
+    """One output of an item, and where to begin with it.
 
     Attributes:
-        flow_suffix: of the flow files; None for none.
-        pair_flow_suffix: the same for two images of a list.
-        picture_suffix: of a video, or of the pictures of each pair; None for none.
-        backward: frame 2 -> frame 1 as well.
-        occlusion: masks too, in the kind of the pictures.
-        selection: the frames of each sequence.
-        fps: of folders of frames; None for the default.
-        resize: the size at which flow is estimated.
-        look: how pictures look.
+        output: what it is and where it goes in the end.
+        work: the folder for its segments, and for all of it if it is staged; nothing else uses it.
+        staged: whether its names are taken by something that stays until the item is complete.
+        first_part: the part to begin with, after those that are done.
     """
 
-    flow_suffix: str | None
-    pair_flow_suffix: str | None
-    picture_suffix: str | None
-    backward: bool = False
-    occlusion: bool = False
-    selection: Selection = field(default_factory=Selection)
-    fps: Fraction | None = None
-    resize: Resize = field(default_factory=Resize)
-    look: Appearance = field(default_factory=Appearance)
+    output: Output
+    work: Path
+    staged: bool = False
+    first_part: int = 0
 
-    def describe(self) -> dict[str, object]:
-        """Return all of it as plain JSON values."""
-        plain = asdict(self)
-        for key in ("start", "end"):
-            moment = plain["selection"][key]
-            if moment is not None:
-                # Frame 5 is not second 5.
-                value = moment["value"]
-                plain["selection"][key] = value if isinstance(value, int) else f"{value} s"
-        return plain | {"fps": None if self.fps is None else str(self.fps), "part": PART}
+    def place(self, part: int) -> Destination:
+        """Where the files of a part go."""
+        final = self.output.destination
+        if final.is_video:
+            return replace(final, path=self.work / f"{part:06d}{final.suffix}")
+        if not self.staged:
+            return final
+        return replace(final, path=self.work if final.is_folder else self.work / final.path.name)
+
+    @property
+    def joined(self) -> Path:
+        """Where a video goes that is joined from its segments."""
+        final = self.output.destination.path
+        return self.work / final.name if self.staged else final
 
 
 @dataclass(frozen=True)
 class ItemJob:
-    """An item and where to begin: at part 0, or at the first one that the journal does not have.
+    """An item, and what is to be done for it.
 
     Attributes:
         item: its name and input.
         settings: what it gets.
         folder: for the results.
+        tasks: its outputs that are not complete.
         owner: mark of its temporary files, where others write into the folder too.
-        first_part: the part to begin with.
         scale: of the pictures so far, if there are any.
+        at_least: the pairs of the result that it replaces: an input with fewer is refused.
     """
 
     item: BatchItem
     settings: BatchSettings
     folder: Path
+    tasks: tuple[Task, ...]
     owner: str = ""
-    first_part: int = 0
     scale: float | None = None
+    at_least: int = 0
 
     @property
-    def segments(self) -> Path:
-        """The folder for the segments of this item's videos, not inside that of any other."""
-        return self.folder / STATE_FOLDER / "segments" / hashlib.sha256(self.item.name.encode()).hexdigest()[:16]
+    def first_part(self) -> int:
+        """The first part that any output lacks."""
+        return min(task.first_part for task in self.tasks)
 
-    @property
-    def plan(self) -> OutputPlan:
-        """The outputs of the item."""
-        name, settings = self.item.name, self.settings
-        flow, pictures = settings.flow_suffix, settings.picture_suffix
-        if self.item.is_pair:
-            flow = settings.pair_flow_suffix
-        if self.item.is_pair and pictures in VIDEO_SUFFIXES:
-            pictures = ".png"
-        masks = pictures or (".png" if self.item.is_pair else ".mp4")
-        return OutputPlan(
-            None if flow is None else self._place(name, flow),
-            None if pictures is None else self._place(f"{name}.flow", pictures),
-            self._place(f"{name}.occlusion", masks) if settings.occlusion else None,
-            settings.backward,
-        )
+    def after(self, part: int, scale: float | None) -> ItemJob:
+        """Return what is left when all parts up to `part` are done."""
+        tasks = (replace(task, first_part=max(task.first_part, part + 1)) for task in self.tasks)
+        return replace(self, tasks=tuple(tasks), scale=scale)
 
     def part_plan(self, part: int) -> OutputPlan:
-        """The outputs of one part: those of the item, with a segment in place of each video."""
-        plan = self.plan
+        """Return the outputs of one part, in the order of the tasks: those that have it still before them."""
+        return OutputPlan(tuple(replace(task.output, destination=task.place(part)) for task in self._tasks_of(part)))
 
-        def segment(destination: Destination | None, word: str) -> Destination | None:
-            if destination is None or not destination.is_video:
-                return destination
-            path = self.segments / f"{part:06d}.{word}{destination.suffix}"
-            return replace(destination, path=path)
+    def _tasks_of(self, part: int) -> list[Task]:
+        return [task for task in self.tasks if task.first_part <= part]
 
-        return replace(plan, pictures=segment(plan.pictures, "flow"), occlusion=segment(plan.occlusion, "occlusion"))
-
-    def _place(self, name: str, suffix: str) -> Destination:
-        if self.item.is_pair or suffix in VIDEO_SUFFIXES:
-            return Destination(self.folder / f"{name}{suffix}", suffix, False)
-        return Destination(self.folder / name, suffix, True)
+    def measure(self, part: int, names: list[str]) -> dict[str, Files]:
+        """Return the files of a part by kind of output, given the names of its pairs."""
+        found: dict[str, Files] = {}
+        for task in self._tasks_of(part):
+            place = task.place(part)
+            found[task.output.kind] = measure_files(self.folder, list(dict.fromkeys(place.file(n) for n in names)))
+        return found
 
 
 @dataclass(frozen=True)
 class Started:
-    """The item was opened: its number of pairs, and the scale of its pictures."""
+    """The item was opened: its number of pairs, the scale of its pictures, and the part that it begins with."""
 
     pairs: int
     scale: float | None
+    part: int
 
 
 @dataclass(frozen=True)
@@ -148,10 +125,10 @@ class Advanced:
 
 @dataclass(frozen=True)
 class PartDone:
-    """A part is complete, with these files."""
+    """A part is complete, with these files by kind of output."""
 
     part: int
-    files: Files
+    files: dict[str, Files]
 
 
 @dataclass(frozen=True)
@@ -159,14 +136,14 @@ class Ended:
     """The item is complete, or as complete as its input allows (`fault`); the files are those beyond its parts'."""
 
     pairs: int
-    files: Files
+    files: dict[str, Files]
     fault: str | None
 
 
 Event = Started | Advanced | PartDone | Ended
 
 
-def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
+def work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
     """Do an item from its first open part on; yields what happened after it happened.
 
     Raises:
@@ -178,22 +155,27 @@ def work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, 
         yield from _work_item(job, estimator)
 
 
-def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None, None]:
-    settings = job.settings
+def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
+    settings, part = job.settings, job.first_part
     source = open_source(job.item.inputs, selection=settings.selection, fps=settings.fps)
     assert source.count is not None
     settings.resize.target(source.size)
+    if source.count < job.at_least:
+        raise InputError(
+            f"{source.stem}: expected at least the {job.at_least} pairs of its earlier result, found {source.count}; "
+            "that is kept, --overwrite replaces it"
+        )
     scale = SequenceScale(job.scale or settings.look.scale)
-    if scale.fixed is None and settings.picture_suffix is not None:
+    if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
-    yield Started(source.count, scale.fixed)
+    yield Started(source.count, scale.fixed, part)
     _make_folders(job)
-    comment = describe(str(estimator.settings.get("model")), settings.look, scale)
-    part, pairs = job.first_part, min(source.count, job.first_part * PART)
+    model = str(estimator.settings.get("model"))
+    pairs = min(source.count, part * PART)
     with PairStream(source, pairs) as stream:
         while pairs < source.count and stream.fault is None:
             plan = job.part_plan(part)
-            writer = OutputWriter(plan, source, settings.look, scale, comment, overwrite=True)
+            writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True)
             names: list[str] = []
             with closing(
                 write_flows(stream.take(PART), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
@@ -203,36 +185,44 @@ def _work_item(job: ItemJob, estimator: FlowEstimator) -> Generator[Event, None,
                     yield Advanced()
             pairs += len(names)
             if names:
-                yield PartDone(part, _measure(job.folder, [d.file(n) for d in plan.destinations for n in names]))
+                yield PartDone(part, job.measure(part, names))
                 part += 1
             if len(names) < PART:
                 break
     if pairs == 0 and stream.fault is not None:
         raise stream.fault
-    yield Ended(pairs, _join(job, source, part, comment), None if stream.fault is None else str(stream.fault))
+    files = _join(job, source, part, model, scale)
+    yield Ended(pairs, files, None if stream.fault is None else str(stream.fault))
 
 
 def _make_folders(job: ItemJob) -> None:
     if not (job.folder / STATE_FOLDER).is_dir():
         raise OutputError(f"{job.folder}: the output folder was removed while the batch was running")
-    destinations = [*job.plan.destinations, *job.part_plan(0).destinations]
-    for folder in {d.path if d.is_folder else d.path.parent for d in destinations}:
+    places = [place for task in job.tasks for place in (task.output.destination, task.place(0))]
+    for folder in {place.path if place.is_folder else place.path.parent for place in places}:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{folder}: the folder cannot be made: {error.strerror or error}") from error
 
 
-def _join(job: ItemJob, source: FrameSource, parts: int, comment: str) -> Files:
-    videos = [k for k, destination in enumerate(job.plan.destinations) if destination.is_video]
-    for k in videos:
-        segments = ((job.part_plan(part).destinations[k].path, source.time(part * PART)) for part in range(parts))
-        join_videos(segments, job.plan.destinations[k].path, comment)
-    return _measure(job.folder, [job.plan.destinations[k].path for k in videos])
+def _join(job: ItemJob, source: FrameSource, parts: int, model: str, scale: SequenceScale) -> dict[str, Files]:
+    found: dict[str, Files] = {task.output.kind: {} for task in job.tasks}
+    for task in job.tasks:
+        if not task.output.destination.is_video:
+            continue
+        segments = ((task.place(part).path, source.time(part * PART)) for part in range(parts))
+        join_videos(segments, task.joined, describe(task.output, model, job.settings.look, scale))
+        found[task.output.kind] = measure_files(job.folder, [task.joined])
+    return found
 
 
-def _measure(folder: Path, paths: list[Path]) -> Files:
-    try:
-        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
-    except OSError as error:
-        raise OutputError(f"{error.filename}: is gone while the batch is running") from error
+def measure_files(folder: Path, paths: list[Path]) -> Files:
+    """Return the marks of files, by their paths relative to `folder`; raises OutputError if one is gone."""
+    found: Files = {}
+    for path in paths:
+        mark = FileMark.of(path)
+        if mark is None:
+            raise OutputError(f"{path}: is gone while the batch is running")
+        found[path.relative_to(folder).as_posix()] = mark
+    return found

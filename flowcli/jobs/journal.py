@@ -1,15 +1,18 @@
 """What a batch has done, one line of JSON per event, so that the same command continues where the last one stopped.
 
-    {"event": "start", "item": NAME, "origin": [...], "fingerprint": ..., "settings": {...}, "pairs": N, "scale": PX,
-     "turn": T}
-    {"event": "part",  "item": NAME, "part": K, "files": {PATH: BYTES, ...}}
-    {"event": "end",   "item": NAME, "pairs": N, "files": {...}, "fault": null | REASON}
+    {"event": "start", "item": NAME, "kind": KIND, "origin": [...], "fingerprint": ..., "settings": {...}, "pairs": N,
+     "scale": PX, "staged": false, "turn": T}
+    {"event": "part",  "item": NAME, "kind": KIND, "part": K, "files": {PATH: [BYTES, CHANGED], ...}}
+    {"event": "move",  "item": NAME, "kind": KIND, "pairs": N, "files": {...}, "fault": null | REASON}
+    {"event": "end",   "item": NAME, "kind": KIND, "pairs": N, "files": {...}, "fault": null | REASON}
 
-A start forgets what was said of the item before. A line is written after the files that it names are complete under
-their final names, and is flushed to the disk; a torn last line (a crash while writing) counts as not written. Paths are
-relative to the output folder.
+Every output of an item has attempts of its own: by another input or other settings is another attempt, and what is said
+of one begins with its start. An end forgets all other attempts at that output. A move says that the files of a staged
+attempt are on their way to their final names: it has to be ended before anything else. A line is written after the
+files that it names are complete, and is flushed to the disk; a torn last line (a crash while writing) counts as not
+written. Paths are relative to the output folder.
 
-The parts of a batch write a journal each. What they say of one item in turn, in runs with another number of parts, is
+The parts of a batch write a journal each. What they say of one output in turn, in runs with another number of parts, is
 put in order by the turn: each start has a higher one than any before it, in whatever journal. The item's own lock is
 that of its part: no two processes ever write about one item at a time.
 """
@@ -20,45 +23,19 @@ import errno
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
 from flowcli.errors import OutputError
+from flowcli.jobs.attempt import Attempt, Files
+from flowcli.jobs.journal_lines import Ledger
 
-Files = dict[str, int]
-
-
-@dataclass
-class ItemRecord:
-    """What the journal says of one item."""
-
-    origin: list[str]
-    fingerprint: str
-    settings: dict[str, object]
-    pairs: int | None
-    scale: float | None
-    parts: dict[int, Files] = field(default_factory=dict[int, Files])
-    ended: bool = False
-    final: Files = field(default_factory=dict[str, int])
-    fault: str | None = None
-    turn: int = 0
-
-    @property
-    def files(self) -> Files:
-        """Every file that belongs to the item, with its size in bytes."""
-        together: Files = {}
-        for files in (*self.parts.values(), self.final):
-            together |= files
-        return together
+# What a flush to the disk answers where the file system has no such thing: the line is written all the same.
+_NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EROFS}
 
 
 class Journal:
-    """The journal of one part of a batch, or of a whole one; hold the folder's lock while it is open.
-
-    Attributes:
-        items: the latest record of every item, whichever journal has it.
-    """
+    """The journal of one part of a batch, or of a whole one; hold the folder's lock while it is open."""
 
     def __init__(self, path: Path, others: Iterable[Path] = ()) -> None:
         """Read what is there.
@@ -72,53 +49,66 @@ class Journal:
         """
         self._path = path
         self._stream: FileIO | None = None
-        self.items, self._whole, self._torn = _read(path)
-        self._elsewhere: set[str] = set()
+        self._ledger, self._whole, self._torn = read_ledger(path)
+        # What a line without a start of its own would be about.
+        self._current = {key: list(attempts)[-1] for key, attempts in self._ledger.attempts.items() if attempts}
         for other in others:
-            for name, record in _read(other)[0].items():
-                if name not in self.items or self.items[name].turn < record.turn:
-                    self.items[name] = record
-                    self._elsewhere.add(name)
+            self._ledger.merge(read_ledger(other)[0])
 
-    def start(self, item: str, record: ItemRecord) -> None:
-        """Note that work on an item begins anew."""
-        before = self.items.get(item)
+    def attempts(self, item: str, kind: str) -> dict[str, Attempt]:
+        """Return the attempts at an output by their marks, the latest last: whichever journal has them."""
+        return self._ledger.attempts.get((item, kind), {})
+
+    def kinds(self, item: str) -> list[str]:
+        """Return the kinds of output of an item that something is said about."""
+        return [kind for name, kind in self._ledger.attempts if name == item]
+
+    def start(self, item: str, kind: str, attempt: Attempt) -> None:
+        """Note that an attempt begins, from its first part."""
+        turn = max((one.turn for one in self.attempts(item, kind).values()), default=-1) + 1
         self._write(
             {
                 "event": "start",
                 "item": item,
-                "origin": record.origin,
-                "fingerprint": record.fingerprint,
-                "settings": record.settings,
-                "pairs": record.pairs,
-                "scale": record.scale,
-                "turn": 0 if before is None else before.turn + 1,
+                "kind": kind,
+                "origin": attempt.origin,
+                "fingerprint": attempt.fingerprint,
+                "settings": attempt.settings,
+                "pairs": attempt.pairs,
+                "scale": attempt.scale,
+                "staged": attempt.staged,
+                "turn": turn,
             }
         )
-        self._elsewhere.discard(item)
+        self._current[item, kind] = attempt.mark
 
-    def part(self, item: str, part: int, files: Files) -> None:
-        """Note that a part of an item is complete."""
-        self._adopt(item)
-        self._write({"event": "part", "item": item, "part": part, "files": files})
+    def part(self, item: str, kind: str, attempt: Attempt, part: int, files: Files) -> None:
+        """Note that a part of an attempt is complete."""
+        self._take_up(item, kind, attempt)
+        self._write({"event": "part", "item": item, "kind": kind, "part": part, "files": _plain(files)})
 
-    def end(self, item: str, pairs: int, files: Files, fault: str | None) -> None:
-        """Note that an item is complete, or as complete as its input allows."""
-        self._adopt(item)
-        self._write({"event": "end", "item": item, "pairs": pairs, "files": files, "fault": fault})
+    def move(self, item: str, kind: str, attempt: Attempt, pairs: int, files: Files, fault: str | None) -> None:
+        """Note that a staged attempt is complete and is about to take its names."""
+        self._take_up(item, kind, attempt)
+        self._write({"event": "move", "item": item, "kind": kind} | _ending(pairs, files, fault))
+
+    def end(self, item: str, kind: str, attempt: Attempt, pairs: int, files: Files, fault: str | None) -> None:
+        """Note that an attempt is complete, or as complete as its input allows."""
+        self._take_up(item, kind, attempt)
+        self._write({"event": "end", "item": item, "kind": kind} | _ending(pairs, files, fault))
 
     def close(self) -> None:
         """Close the file."""
         if self._stream is not None:
             self._stream.close()
 
-    def _adopt(self, item: str) -> None:
-        # To go on where another journal stopped, begin by saying here what it says.
-        if item in self._elsewhere:
-            record = self.items[item]
-            self.start(item, record)
-            for part, files in record.parts.items():
-                self._write({"event": "part", "item": item, "part": part, "files": files})
+    def _take_up(self, item: str, kind: str, attempt: Attempt) -> None:
+        # To go on with what another journal says, or with what is not the latest here, begin by saying it.
+        if self._current.get((item, kind)) == attempt.mark:
+            return
+        self.start(item, kind, attempt)
+        for part, files in attempt.parts.items():
+            self._write({"event": "part", "item": item, "kind": kind, "part": part, "files": _plain(files)})
 
     def _write(self, event: dict[str, object]) -> None:
         line = json.dumps(event).encode() + b"\n"
@@ -133,41 +123,59 @@ class Journal:
                 raise OutputError(f"{self._path}: the journal was removed while the batch was running")
             if self._stream.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._stream.fileno())
+            self._flush()
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written: {error.strerror or error}") from error
-        _apply(self.items, json.loads(line))
+        self._ledger.add(json.loads(line))
 
-
-def _read(path: Path) -> tuple[dict[str, ItemRecord], int, bool]:
-    # The items, the number of bytes in whole lines, and whether a torn line follows them.
-    try:
-        text = path.read_text("utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise OutputError(f"{path}: the journal of this folder cannot be read: {error}") from error
-    complete, _, torn = text.rpartition("\n")
-    items: dict[str, ItemRecord] = {}
-    for number, line in enumerate(complete.splitlines(), 1):
+    def _flush(self) -> None:
+        assert self._stream is not None
         try:
-            _apply(items, json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise OutputError(
-                f"{path}: line {number} of the journal is damaged; remove the file to start from the beginning"
-            ) from error
-    return items, len(text.encode()) - len(torn.encode()), bool(torn)
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            if error.errno not in _NO_FSYNC:
+                raise
 
 
-def _apply(items: dict[str, ItemRecord], event: dict) -> None:
-    name = event["item"]
-    if event["event"] == "start":
-        items[name] = ItemRecord(
-            event["origin"], event["fingerprint"], event["settings"], event["pairs"], event["scale"], turn=event["turn"]
-        )
-    elif event["event"] == "part":
-        items[name].parts[int(event["part"])] = event["files"]
-    elif event["event"] == "end":
-        record = items[name]
-        record.ended, record.final, record.fault = True, event["files"], event["fault"]
-        record.pairs = event["pairs"]
-    else:
-        raise ValueError(event["event"])
+def read_ledger(path: Path) -> tuple[Ledger, int, bool]:
+    """Return what a journal says, the number of bytes in its whole lines, and whether a torn line follows them.
+
+    Raises:
+        OutputError: it cannot be read, or is no journal.
+    """
+    ledger, whole = Ledger(), 0
+    if not path.exists():
+        return ledger, 0, False
+    if not path.is_file():
+        raise OutputError(f"{path}: expected the journal of this folder, found something that is no file; remove it")
+    line = b""
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    ledger.add(json.loads(line))
+                # Nesting beyond what Python's stack bears.
+                except (ValueError, KeyError, TypeError, RecursionError) as error:
+                    raise OutputError(
+                        f"{path}: line {number} of the journal is damaged; remove the file to start from the beginning"
+                    ) from error
+                whole += len(line)
+    except (OSError, MemoryError) as error:
+        raise OutputError(f"{path}: the journal of this folder cannot be read: {error}") from error
+    ledger.settle()
+    return ledger, whole, not line.endswith(b"\n") and bool(line)
+
+
+def list_journals(state: Path) -> list[Path]:
+    """Return the journals of all parts in a state folder."""
+    return sorted(state.glob("journal*.jsonl"))
+
+
+def _plain(files: Files) -> dict[str, list[int | None]]:
+    return {path: [mark.size, mark.changed] for path, mark in files.items()}
+
+
+def _ending(pairs: int, files: Files, fault: str | None) -> dict[str, object]:
+    return {"pairs": pairs, "files": _plain(files), "fault": fault}

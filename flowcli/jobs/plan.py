@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from flowcli.errors import FormatError, InputError, UsageError
 from flowcli.io.frames import expand_glob, list_images, natural_key
+from flowcli.io.own_results import is_result_file, is_result_folder, leave_out_results
+from flowcli.jobs.naming import Candidate, choose_names, read_names
 
 # What is taken for a video when a folder is searched; a file named by itself is tried whatever it is called.
 VIDEO_SUFFIXES = frozenset(
@@ -50,66 +52,104 @@ class BatchItem:
             try:
                 for file in list_images(path) if path.is_dir() else [path]:
                     state = file.stat()
-                    digest.update(f"{file.name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+                    digest.update(os.fsencode(file.name) + f"\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
             except OSError as error:
                 raise InputError(f"{text}: cannot be read: {error.strerror or error}") from error
         return digest.hexdigest()
 
 
-def plan_batch(inputs: Sequence[str], output: Path) -> list[BatchItem]:
+def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None] = lambda _: None) -> list[BatchItem]:
     """Return the items of a batch in the order given, those of a folder in natural order.
+
+    An input that the journals of the output folder know keeps its name. What this program made itself is not searched:
+    folders with a journal, and what is called as its results are.
 
     Args:
         inputs: videos; folders, searched with their sub-folders for videos and for folders of frames; globs of either;
             CSV files with columns frame1, frame2 and optionally name and dataset, paths relative to the list.
         output: the folder that results go to; it is not searched.
+        notify: is told in one line what was left out.
 
     Raises:
         UsageError: an input is the output.
-        InputError: an input is not there or holds nothing, or two items cannot be told apart by name.
+        InputError: an input is not there or holds nothing.
         FormatError: a pair list is not as it should be.
+        OutputError: a journal of the output folder is damaged.
     """
     found: list[tuple[Path, BatchItem]] = []
+    left_out: list[Path] = []
     for text in inputs:
         path = Path(text)
         if not path.exists() and not any(mark in text for mark in "*?["):
             raise InputError(f"{text}: no such file or folder")
-        for one in [path] if path.exists() else expand_glob(text):
-            items = list(_items_of(one, output.resolve()))
+        for one in [path] if path.exists() else leave_out_results(expand_glob(text)):
+            items = list(_items_of(one, output, left_out))
             if not items:
-                raise InputError(f"{one}: expected videos, frames or a pair list, found none of them")
+                results = f" but results of flowcli ({left_out[0]})" if left_out else ""
+                raise InputError(f"{one}: expected videos, frames or a pair list, found none of them{results}")
             found += items
-    return _name_apart(found)
+    if left_out:
+        more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+        notify(f"left out as results of flowcli: {left_out[0]}{more}")
+    candidates = [_candidate(place, item) for place, item in found]
+    names = choose_names(candidates, read_names(output))
+    return [BatchItem(name, item.inputs) for name, (_, item) in zip(names, found, strict=True) if name is not None]
 
 
-def _items_of(path: Path, output: Path) -> Iterator[tuple[Path, BatchItem]]:
-    # Each with the path that tells it from another of the same name.
-    if path.is_dir() and path.resolve() == output:
+def _candidate(place: Path, item: BatchItem) -> Candidate:
+    path = Path(item.inputs[0])
+    suffix = "" if path.is_dir() else path.suffix
+
+    def fingerprint() -> str | None:
+        try:
+            return item.fingerprint()
+        except InputError:
+            return None
+
+    return Candidate(item.name, suffix, place, tuple(item.origin), fingerprint, item.is_pair)
+
+
+def _items_of(path: Path, output: Path, left_out: list[Path]) -> Iterator[tuple[Path, BatchItem]]:
+    # Each with the folder whose name tells it from another of the same name.
+    if _is_same(path, output):
         raise UsageError(f"{path}: is both input and output; name another folder with -o, it may lie inside this one")
     if path.is_dir():
-        yield from _search(path, path, output)
+        yield from _search(path, path, output, left_out)
     elif path.suffix.lower() == ".csv":
         for name, frame1, frame2 in _read_pairs(path):
-            yield frame1, BatchItem(name, (str(frame1), str(frame2)))
+            yield frame1.parent, BatchItem(name, (str(frame1), str(frame2)))
     else:
-        yield path, BatchItem(path.stem, (str(path),))
+        yield path.parent, BatchItem(path.stem, (str(path),))
 
 
-def _search(folder: Path, root: Path, output: Path) -> Iterator[tuple[Path, BatchItem]]:
+def _search(folder: Path, root: Path, output: Path, left_out: list[Path]) -> Iterator[tuple[Path, BatchItem]]:
     try:
         if len(list_images(folder)) >= 2:
             name = folder.resolve().name if folder == root else folder.relative_to(root).as_posix()
-            yield folder, BatchItem(name, (str(folder),))
+            # A folder that was named is told from others by what it lies in.
+            yield (folder.resolve().parent if folder == root else root), BatchItem(name, (str(folder),))
         entries = sorted(folder.iterdir(), key=natural_key)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from error
     for entry in entries:
-        if entry.name.startswith(".") or entry.resolve() == output:
+        if entry.name.startswith(".") or _is_same(entry, output):
             continue
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _search(entry, root, output)
-        elif entry.suffix.lower() in VIDEO_SUFFIXES:
-            yield entry, BatchItem(entry.relative_to(root).with_suffix("").as_posix(), (str(entry),))
+        is_folder = entry.is_dir() and not entry.is_symlink()
+        is_video = not is_folder and entry.suffix.lower() in VIDEO_SUFFIXES
+        if (is_folder and is_result_folder(entry)) or (is_video and is_result_file(entry)):
+            left_out.append(entry)
+        elif is_folder:
+            yield from _search(entry, root, output, left_out)
+        elif is_video:
+            yield root, BatchItem(entry.relative_to(root).with_suffix("").as_posix(), (str(entry),))
+
+
+def _is_same(path: Path, output: Path) -> bool:
+    # Also by another spelling, or by a link.
+    try:
+        return path.samefile(output)
+    except OSError:
+        return False
 
 
 def _read_pairs(path: Path) -> Iterator[tuple[str, Path, Path]]:
@@ -131,25 +171,3 @@ def _read_pairs(path: Path) -> Iterator[tuple[str, Path, Path]]:
                 yield name or Path(frame1).stem, path.parent / frame1, path.parent / frame2
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise FormatError(f"{path}: expected {expected}, got {error}") from error
-
-
-def _name_apart(found: list[tuple[Path, BatchItem]]) -> list[BatchItem]:
-    # clip.mp4 and clip.mkv become "clip.mp4" and "clip.mkv"; a/clip.mp4 and b/clip.mp4 "a/clip.mp4" and "b/clip.mp4".
-    names = [item.name for _, item in found]
-    for rename in (_with_suffix, _with_parent):
-        counts = Counter(names)
-        names = [rename(name, path) if counts[name] > 1 else name for name, (path, _) in zip(names, found, strict=True)]
-    seen: dict[str, Path] = {}
-    for name, (path, _) in zip(names, found, strict=True):
-        if name in seen:
-            raise InputError(f"{path}: its outputs would be called as those of {seen[name]}; give it another name")
-        seen[name] = path
-    return [BatchItem(name, item.inputs) for name, (_, item) in zip(names, found, strict=True)]
-
-
-def _with_suffix(name: str, path: Path) -> str:
-    return name + path.suffix
-
-
-def _with_parent(name: str, path: Path) -> str:
-    return f"{path.resolve().parent.name}/{name}"

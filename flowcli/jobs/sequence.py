@@ -9,10 +9,11 @@ from fractions import Fraction
 from itertools import islice
 
 from flowcli.errors import FlowcliError
+from flowcli.estimator import Estimator
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sources import FramePair, FrameSource
 from flowcli.jobs.background import in_background
-from flowcli.jobs.stream import FlowEstimator, estimate_pairs
+from flowcli.jobs.stream import estimate_pairs
 from flowcli.output.writer import OutputWriter, PairFlow
 
 # Frames that wait for the network, and results that wait to be written: enough to smooth out the slow ones.
@@ -50,7 +51,7 @@ class PairStream(AbstractContextManager["PairStream"]):
 
 
 def write_flows(
-    pairs: Iterable[FramePair], estimator: FlowEstimator, writer: OutputWriter, *, backward: bool, resize: Resize
+    pairs: Iterable[FramePair], estimator: Estimator, writer: OutputWriter, *, backward: bool, resize: Resize
 ) -> Generator[PairFlow, None, None]:
     """Estimate the flow of `pairs` in a thread and write it; yields each result once it is written.
 

@@ -1,13 +1,13 @@
-"""Methods without weights, for comparison and as a first guess: zero flow and OpenCV's DIS and Farneback.
+"""Methods without weights, for comparison and as an initial flow: zero flow and OpenCV's DIS and Farneback.
 
-All of them take the same arguments as the network's estimators: a batch of RGB frame pairs in, one FlowField per pair
-out. None of them imports torch, keeps state between calls, or depends on the number of threads.
+All of them are FlowMethods: RGB frame pairs in, one FlowField per pair out; InputError for anything else. None imports
+torch, keeps state between calls, or depends on the number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flowcli.errors import InputError
 from flowcli.flow import FlowField, Frame, check_pair
+from flowcli.options import EstimatorOptions
 
 # DIS at PRESET_MEDIUM matches patches of 8x8 pixels at half resolution: below 16 pixels a side there is no whole patch.
 DIS_SMALLEST_SIDE = 16
@@ -23,24 +24,10 @@ DIS_LONGEST_SIDE = 2**15 - 1
 """Pixels; OpenCV's warping counts them in 16 bits."""
 
 
-class ClassicalMethod(Protocol):
-    """What every entry of CLASSICAL offers."""
-
-    name: ClassVar[str]
-
-    def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
-        """Estimate the flow of each pair of uint8 `(H, W, 3)` RGB frames, in order; any size from 1x1 on.
-
-        Raises:
-            InputError: if a frame is not uint8 RGB, the two of a pair differ in size, or they are too long for dis.
-        """
-        ...
-
-
 class ZeroFlow:
     """No motion anywhere: the floor that every method has to clear."""
 
-    name: ClassVar[str] = "zero"
+    settings: ClassVar[dict[str, object]] = {"model": "zero"}
 
     def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
         """Return a field of zeros for each pair."""
@@ -57,10 +44,10 @@ class DisFlow:
     Frames with a side below 16 pixels are enlarged to 16 by repeating their edges, and the flow is cropped back.
     """
 
-    name: ClassVar[str] = "dis"
+    settings: ClassVar[dict[str, object]] = {"model": "dis"}
 
     def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
-        """Return the flow of each pair; see ClassicalMethod."""
+        """Return the flow of each pair; see FlowMethod."""
         return [self._flow(frame1, frame2) for frame1, frame2 in pairs]
 
     def _flow(self, frame1: Frame, frame2: Frame) -> FlowField:
@@ -84,10 +71,10 @@ class DisFlow:
 class FarnebackFlow:
     """Polynomial expansion on grey frames (Farnebäck, SCIA 2003), with the settings of OpenCV's examples, 5 levels."""
 
-    name: ClassVar[str] = "farneback"
+    settings: ClassVar[dict[str, object]] = {"model": "farneback"}
 
     def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
-        """Return the flow of each pair; see ClassicalMethod."""
+        """Return the flow of each pair; see FlowMethod."""
         return [self._flow(frame1, frame2) for frame1, frame2 in pairs]
 
     def _flow(self, frame1: Frame, frame2: Frame) -> FlowField:
@@ -99,7 +86,19 @@ class FarnebackFlow:
         return FlowField(np.asarray(flow, np.float32))
 
 
-CLASSICAL: dict[str, type[ClassicalMethod]] = {method.name: method for method in (ZeroFlow, DisFlow, FarnebackFlow)}
+def build_zero(options: EstimatorOptions, checkpoint: None) -> ZeroFlow:
+    """Build the method; it has no options."""
+    return ZeroFlow()
+
+
+def build_dis(options: EstimatorOptions, checkpoint: None) -> DisFlow:
+    """Build the method; it has no options."""
+    return DisFlow()
+
+
+def build_farneback(options: EstimatorOptions, checkpoint: None) -> FarnebackFlow:
+    """Build the method; it has no options."""
+    return FarnebackFlow()
 
 
 def _grey_pair(frame1: Frame, frame2: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

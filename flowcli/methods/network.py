@@ -1,117 +1,95 @@
-"""A Perceiver IO network as a method: tensors inside, numpy outside."""
+"""A checkpoint's network on a device, in tiles: what the two methods with a network share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 
-from flowcli.checkpoints import build_model, load_checkpoint
-from flowcli.coarse_to_fine.pipeline import estimate_coarse_to_fine
-from flowcli.coarse_to_fine.presets import DEFAULT_PRESET, Preset, find_preset
+from flowcli.checkpoints import Checkpoint, build_model
 from flowcli.errors import UsageError
-from flowcli.flow import FlowField, Frame
+from flowcli.kernels.library import Library
 from flowcli.kernels.stages import use_kernels
 from flowcli.kernels.store import choose_kernels
-from flowcli.methods.candidates import guess_flow
-from flowcli.methods.classical import DIS_LONGEST_SIDE
 from flowcli.model.config import ModelConfig
-from flowcli.model.features import flow_to_numpy, stack_frames
 from flowcli.model.folded import fold
+from flowcli.options import EstimatorOptions, flag
 from flowcli.runtime.buffers import DEFAULT_MEMORY, plan_buffers
-from flowcli.runtime.device import choose_device, choose_precision
-from flowcli.runtime.memory import keep_freed_memory
-from flowcli.runtime.threads import Workers
+from flowcli.runtime.device import Precision, choose_device, choose_precision
+from flowcli.runtime.grid import Grid
+from flowcli.runtime.threads import Workers, count_threads
 from flowcli.runtime.tiles import TiledNetwork
 
-DEFAULT_GUESS = "dis"
-"""First guess of a residual network unless told otherwise; the figures behind it are in weights/README.md."""
+PAIRS_AT_ONCE = 4
+"""Pairs that fill a GPU."""
 
 
-class NetworkFlow:
-    """Estimates with a checkpoint: one scale for a network of whole motions, coarse to fine for one of residuals."""
+@dataclass(frozen=True)
+class PlacedNetwork:
+    """A network, where it runs and how.
 
-    def __init__(
-        self,
-        model: str | Path,
-        *,
-        device: str = "auto",
-        precision: str = "auto",
-        memory: float | None = None,
-        batch: int | None = None,
-        overlap: int | None = None,
-        guess: str = "auto",
-        polish: bool | None = None,
-        preset: str | None = None,
-        kernels: str = "auto",
-    ) -> None:
-        keep_freed_memory()
-        if guess not in ("auto", "none", "dis"):
-            raise UsageError(f"expected a first guess auto, none or dis, got {guess!r}")
-        self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
-        operands = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        self.kernels = choose_kernels(kernels, operands, self.device)
-        checkpoint = load_checkpoint(model)
-        config = checkpoint.config
-        self.config = config
-        if guess == "dis" and not config.residual:
-            raise UsageError(f"expected --guess none with {model}: it estimates whole motions, not coarse to fine")
-        self.guess = (DEFAULT_GUESS if config.residual else "none") if guess == "auto" else guess
-        if polish and not config.residual:
-            raise UsageError(f"expected no --polish with {model}: it estimates whole motions, not coarse to fine")
-        self.polish = config.residual if polish is None else polish
-        if preset is not None and not config.residual:
-            raise UsageError(f"expected no --preset with {model}: it estimates whole motions, not coarse to fine")
-        self.preset = (preset or DEFAULT_PRESET) if config.residual else None
-        work = find_preset(self.preset or DEFAULT_PRESET)
-        self.overlap = default_overlap(config, work) if overlap is None else overlap
-        if not 0 <= self.overlap < min(config.tile):
-            raise UsageError(f"expected an overlap from 0 to {min(config.tile) - 1} pixels, got {overlap}")
-        self.workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
-        budget = plan_buffers(config, memory or DEFAULT_MEMORY, self.device, self.workers.count)
-        self.batch = batch or budget.batch
-        self.model = fold(build_model(checkpoint), operands, budget.chunk).to(self.device)
-        if self.kernels is not None:
-            use_kernels(self.model, self.kernels)
-        self.tiled = TiledNetwork(
-            self.model,
-            config,
-            self.batch,
-            self.overlap,
-            grid="even" if config.residual else "published",
-            cap=self.overlap if config.residual else None,
-            workers=self.workers,
-        )
-        self.pyramid = replace(work.pyramid, polished=self.polish)
-        self.name = str(model)
-        self.settings: dict[str, object] = {
-            "model": self.name,
-            "weights": checkpoint.sha256,
-            "device": str(self.device),
-            "precision": self.precision,
-            "tile": list(config.tile),
-            "overlap": self.overlap,
-            "guess": self.guess,
-            "polish": self.polish,
-            "preset": self.preset,
-        }
+    Attributes:
+        config: its shape.
+        tiled: itself, for frames of any size.
+        device: where it runs.
+        precision: its arithmetic.
+        kernels: what runs its attentions; None: torch.
+        workers: threads for it and for what surrounds it.
+        settings: what determines its answer, plain JSON values.
+    """
 
-    def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
-        """Estimate the flow of pairs of uint8 `(H, W, 3)` RGB frames, all of one size."""
-        frame1, frame2 = (stack_frames(frames, self.device) for frames in zip(*pairs, strict=True))
-        if self.config.residual:
-            guessed = self.guess != "none" and max(frame1.shape[2:]) <= DIS_LONGEST_SIDE
-            guess = partial(guess_flow, pairs, self.device) if guessed else None
-            flow = estimate_coarse_to_fine(frame1, frame2, self.tiled, self.pyramid, guess, self.workers)
-        else:
-            flow = self.tiled(frame1, frame2)
-        return [FlowField(uv) for uv in flow_to_numpy(flow)]
+    config: ModelConfig
+    tiled: TiledNetwork
+    device: torch.device
+    precision: Precision
+    kernels: Library | None
+    workers: Workers
+    settings: dict[str, object]
+
+    @property
+    def pairs_at_once(self) -> int:
+        """How many pairs fill the device."""
+        return PAIRS_AT_ONCE if self.device.type == "cuda" else 1
 
 
-def default_overlap(config: ModelConfig, preset: Preset) -> int:
-    """Overlap of tiles in pixels: 20 as published, for a residual network the preset's; at most half a tile."""
-    return min(preset.overlap if config.residual else 20, min(config.tile) // 2)
+def place_network(
+    checkpoint: Checkpoint, options: EstimatorOptions, *, overlap: int, grid: Grid, capped: bool
+) -> PlacedNetwork:
+    """Put a checkpoint's network where the options want it.
+
+    Args:
+        checkpoint: the network.
+        options: device, precision, kernels, memory, batch, overlap and threads.
+        overlap: of tiles in pixels where the options leave it open; at most half a tile.
+        grid: layout of the tiles.
+        capped: whether the blending weights end at the overlap; else they are the published pyramid.
+
+    Raises:
+        UsageError: an overlap that does not fit the tile.
+        EngineError: the device, the precision or the kernels are not to be had.
+    """
+    config = checkpoint.config
+    device = choose_device(options.device)
+    precision = choose_precision(options.precision, device)
+    operands = torch.bfloat16 if precision == "bf16" else torch.float32
+    kernels = choose_kernels(options.kernels, operands, device)
+    overlap = min(overlap, min(config.tile) // 2) if options.overlap is None else options.overlap
+    if overlap >= min(config.tile):
+        raise UsageError(f"expected {flag('overlap')} from 0 to {min(config.tile) - 1} pixels, got {overlap}")
+    workers = Workers(count_threads(options.threads) if device.type == "cpu" else 1)
+    budget = plan_buffers(config, options.memory or DEFAULT_MEMORY, device, workers.count)
+    model = fold(build_model(checkpoint), operands, budget.chunk).to(device)
+    if kernels is not None:
+        use_kernels(model, kernels)
+    tiled = TiledNetwork(
+        model, config, options.batch or budget.batch, overlap, grid, overlap if capped else None, workers
+    )
+    settings: dict[str, object] = {
+        "model": options.model,
+        "weights": checkpoint.sha256,
+        "device": str(device),
+        "precision": precision,
+        "tile": list(config.tile),
+        "overlap": overlap,
+    }
+    return PlacedNetwork(config, tiled, device, precision, kernels, workers, settings)

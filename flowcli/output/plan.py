@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from flowcli.errors import UsageError
 from flowcli.io.flow import FORMATS
@@ -12,28 +14,58 @@ from flowcli.output.destination import VIDEO_SUFFIXES, Destination, flow_destina
 
 # The word in the names of files for the flow from frame 2 to frame 1.
 BACKWARD = "backward"
+# What an output shows.
+FLOW, BACKWARD_FLOW = "flow", f"flow.{BACKWARD}"
+PICTURES, BACKWARD_PICTURES = "pictures", f"pictures.{BACKWARD}"
+OCCLUSION = "occlusion"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a sequence: what it shows (one of the words above), and where it goes."""
+
+    content: str
+    destination: Destination
+
+    @property
+    def kind(self) -> str:
+        """Content and suffix, such as `flow.flo` or `pictures.backward.mp4`: outputs of two kinds share no file."""
+        return f"{self.content}{self.destination.suffix}"
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its look depends on style and scale."""
+        return self.content in (PICTURES, BACKWARD_PICTURES)
 
 
 @dataclass(frozen=True)
 class OutputPlan:
-    """The outputs of one sequence; None for what is not wanted."""
+    """The outputs of one sequence, in the order in which they are listed."""
 
-    flow: Destination | None
-    pictures: Destination | None
-    occlusion: Destination | None = None
-    backward: bool = False
+    outputs: tuple[Output, ...]
 
     @property
     def needs_backward(self) -> bool:
         """Whether the flow from frame 2 to frame 1 has to be estimated."""
-        return self.backward or self.occlusion is not None
+        return any(output.content not in (FLOW, PICTURES) for output in self.outputs)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether a scale for colours is needed."""
+        return any(output.is_drawn for output in self.outputs)
 
     @property
     def destinations(self) -> list[Destination]:
         """Every destination, those of the backward flow included."""
-        both = [d for d in (self.flow, self.pictures) if d is not None]
-        extra = [d.variant(BACKWARD) for d in both] if self.backward else []
-        return [*both, *extra, *([] if self.occlusion is None else [self.occlusion])]
+        return [output.destination for output in self.outputs]
+
+    def files(self, source: FrameSource) -> Iterator[Path]:
+        """Yield every file that will be written, as far as the length of the source is known."""
+        for destination in self.destinations:
+            if destination.is_folder:
+                yield from (destination.file(source.name(k)) for k in range(source.count or 0))
+            else:
+                yield destination.path
 
     def check(self, source: FrameSource, *, overwrite: bool) -> None:
         """Raise a FlowcliError if the outputs do not fit the source or cannot be written; makes folders.
@@ -55,6 +87,18 @@ class OutputPlan:
         for destination in self.destinations:
             names = (source.name(k) for k in range(source.count or 0))
             destination.check(names, overwrite=overwrite)
+
+
+def arrange_outputs(
+    flow: Destination | None, pictures: Destination | None, occlusion: Destination | None, *, backward: bool
+) -> OutputPlan:
+    """Return the plan with these outputs, None for what is not wanted; `backward` adds flow and pictures back."""
+    rows = [(FLOW, flow), (PICTURES, pictures)]
+    if backward:
+        rows += [(BACKWARD_FLOW, flow and flow.variant(BACKWARD))]
+        rows += [(BACKWARD_PICTURES, pictures and pictures.variant(BACKWARD))]
+    rows.append((OCCLUSION, occlusion))
+    return OutputPlan(tuple(Output(content, place) for content, place in rows if place is not None))
 
 
 def plan_outputs(
@@ -89,11 +133,11 @@ def plan_outputs(
     destination = None if flow is None else flow_destination(flow, find_suffix(flow_format or "flo"))
     if flow_format is not None and (destination is None or not destination.is_folder):
         raise UsageError(f"--format {flow_format} is for the files in a folder; name one with -o, such as -o flows/")
-    return OutputPlan(
+    return arrange_outputs(
         destination,
         None if pictures is None else picture_destination(pictures),
         None if occlusion is None else picture_destination(occlusion),
-        backward,
+        backward=backward,
     )
 
 

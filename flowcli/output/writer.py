@@ -12,8 +12,15 @@ from flowcli import __version__
 from flowcli.flow import FlowField, Frame
 from flowcli.io.flow import write_flow
 from flowcli.io.sources import FramePair, FrameSource
-from flowcli.output.destination import Destination
-from flowcli.output.plan import BACKWARD, OutputPlan
+from flowcli.output.plan import (
+    BACKWARD_FLOW,
+    BACKWARD_PICTURES,
+    FLOW,
+    OCCLUSION,
+    PICTURES,
+    Output,
+    OutputPlan,
+)
 from flowcli.output.scale import SequenceScale
 from flowcli.output.sinks import FileSink, Sink, open_picture_sink
 
@@ -48,30 +55,32 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         source: FrameSource,
         look: Appearance,
         scale: SequenceScale,
-        comment: str,
+        model: str,
         *,
         overwrite: bool,
     ) -> None:
         self._stack = ExitStack()
         self._channels: list[Callable[[PairFlow], None]] = []
         self._look, self._scale = look, scale
-        if plan.flow is not None:
-            self._add_flow(plan.flow, lambda result: result.forward, overwrite)
-        if plan.flow is not None and plan.backward:
-            self._add_flow(plan.flow.variant(BACKWARD), _backward, overwrite)
-
-        def add_pictures(destination: Destination, draw: Callable[[PairFlow], Frame]) -> None:
+        flows: dict[str, Callable[[PairFlow], FlowField]] = {
+            FLOW: lambda result: result.forward,
+            BACKWARD_FLOW: _backward,
+        }
+        drawings: dict[str, Callable[[PairFlow], Frame]] = {
+            PICTURES: self._draw_forward,
+            BACKWARD_PICTURES: self._draw_backward,
+            OCCLUSION: draw_occlusion,
+        }
+        for output in plan.outputs:
+            destination = output.destination
+            if output.content in flows:
+                self._add(FileSink[FlowField](destination, write_flow, overwrite=overwrite), flows[output.content])
+                continue
+            comment = describe(output, model, look, scale)
             sink = open_picture_sink(
                 destination, fps=source.fps, aspect=source.aspect, comment=comment, overwrite=overwrite
             )
-            self._add(sink, draw)
-
-        if plan.pictures is not None:
-            add_pictures(plan.pictures, self._draw_forward)
-        if plan.pictures is not None and plan.backward:
-            add_pictures(plan.pictures.variant(BACKWARD), self._draw_backward)
-        if plan.occlusion is not None:
-            add_pictures(plan.occlusion, draw_occlusion)
+            self._add(sink, drawings[output.content])
 
     def write(self, result: PairFlow) -> None:
         """Write one result; raises OutputError."""
@@ -84,9 +93,6 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         # They hold the writer, and the writer them: encoders are large, and must not wait for the collector of cycles.
         self._channels.clear()
         return self._stack.__exit__(*error)  # pyright: ignore[reportArgumentType]
-
-    def _add_flow(self, destination: Destination, pick: Callable[[PairFlow], FlowField], overwrite: bool) -> None:
-        self._add(FileSink[FlowField](destination, write_flow, overwrite=overwrite), pick)
 
     def _add(self, sink: Sink, make: Callable[[PairFlow], object]) -> None:
         self._stack.enter_context(sink)
@@ -105,10 +111,14 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         return render(field, look.style, self._scale.value, legend=look.legend, frame=frame, frame2=frame2)
 
 
-def describe(model: str, look: Appearance, scale: SequenceScale) -> str:
-    """Return the line for the metadata of videos: what made them, and how their colours are to be read."""
+def describe(output: Output, model: str, look: Appearance, scale: SequenceScale) -> str:
+    """Return the line for the metadata of a video: what made it, and how its colours are to be read."""
+    # The name of a checkpoint may hold bytes that are no text.
+    made = f"flowcli {__version__}: optical flow, model {model.encode('utf-8', 'replace').decode()}"
+    if not output.is_drawn:
+        return f"{made}, {output.content}"
     length = "running scale" if scale.fixed is None else f"scale {scale.fixed:g} px"
-    return f"flowcli {__version__}: optical flow, model {model}, style {look.style}, {length}"
+    return f"{made}, style {look.style}, {length}"
 
 
 def _backward(result: PairFlow) -> FlowField:

@@ -1,4 +1,4 @@
-"""How the C library keeps memory that numpy, OpenCV and torch give back."""
+"""Memory of the process: how the C library keeps what numpy, OpenCV and torch give back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from functools import cache
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 LARGEST = 2**26
 """Bytes: what is larger still goes back at once, because holes of that size would add to the peak."""
+
+LARGE_FRAME = 2**21
+"""Pixels of a frame from which on freed memory goes back to the system between the steps of an estimate."""
 
 
 @cache
@@ -27,10 +30,18 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_MMAP_THRESHOLD, LARGEST) and mallopt(_TRIM_THRESHOLD, 2**31 - 1))
 
 
-def return_freed_memory() -> bool:
-    """Give the system back what is free by now; say whether there was any, and a C library to be told."""
-    library = _load_glibc()
-    return bool(library and library.malloc_trim(0))
+def return_freed_memory(size: tuple[int, int]) -> bool:
+    """Give the system back what is free, after a step on large frames: the next one needs arrays of other sizes.
+
+    Args:
+        size: (height, width) of the frames.
+
+    Returns:
+        Whether there was any, and a C library to be told.
+    """
+    if size[0] * size[1] <= LARGE_FRAME or (library := _load_glibc()) is None:
+        return False
+    return bool(library.malloc_trim(0))
 
 
 @cache

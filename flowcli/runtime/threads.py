@@ -22,15 +22,22 @@ Result = TypeVar("Result")
 MOST_WORKERS = 8
 
 
+def count_threads(wanted: int | None = None) -> int:
+    """Return the number of CPU threads to use: `wanted`, or torch's choice."""
+    return wanted or torch.get_num_threads()
+
+
 class Workers:
     """A fixed number of threads that share torch's.
 
     Args:
-        count: how many work side by side; with 1 everything runs in the caller's thread, as a single item does.
+        threads: CPU threads in all; as many work side by side, MOST_WORKERS at most, each with its share of them. With
+            1 everything runs in the caller's thread, as a single item does.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = max(1, min(count, MOST_WORKERS))
+    def __init__(self, threads: int) -> None:
+        self.threads = max(1, threads)
+        self.count = min(self.threads, MOST_WORKERS)
         self._pool: ThreadPoolExecutor | None = None
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -58,12 +65,16 @@ class Workers:
         """Apply `function`, which leaves its result where it belongs, to each item."""
         deque(self.map(function, items), maxlen=0)
 
-    def _start(self) -> ThreadPoolExecutor:
-        threads = torch.get_num_threads()
+    def close(self) -> None:
+        """End the threads; the next call starts new ones."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
+    def _start(self) -> ThreadPoolExecutor:
         def prepare() -> None:
-            torch.set_num_threads(max(1, threads // self.count))
-            # A processor flag of each thread; see Estimator.
+            torch.set_num_threads(max(1, self.threads // self.count))
+            # A flag of each thread's processor; see `runtime.process`.
             torch.set_flush_denormal(True)
 
         return ThreadPoolExecutor(self.count, thread_name_prefix="flowcli", initializer=prepare)

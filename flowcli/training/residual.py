@@ -14,7 +14,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from flowcli.coarse_to_fine.variational import polish_flows, to_grey
+from flowcli.coarse_to_fine.photometric import to_grey
+from flowcli.coarse_to_fine.variational import refine_variational
 from flowcli.coarse_to_fine.warp import warp
 from flowcli.training.motion import uniform
 from flowcli.training.synthetic import SyntheticPairs
@@ -95,7 +96,7 @@ def polish_handed(generator: Generator, pairs: SyntheticPairs, handed: Tensor, s
         frame2 = pairs.frame2[index : index + 1, :, down : down + height, right : right + width]
         along = mean[:, None, None]
         greys = to_grey(pairs.frame1[index : index + 1]), to_grey(frame2)
-        polished[index] = polish_flows(*greys, handed[index : index + 1] - along)[0] + along
+        polished[index] = refine_variational(*greys, handed[index : index + 1] - along)[0] + along
     return polished
 
 

@@ -95,3 +95,13 @@ def color_by_direction(field: FlowField, scale: float, code: str) -> Frame:
             color *= field.valid[top : top + rows]
         cv2.cvtColor(color.view(np.uint8).reshape(*color.shape, 4), cv2.COLOR_RGBA2RGB, dst=picture[top : top + rows])
     return picture
+
+
+def draw_wheel(field: FlowField, scale: float) -> Frame:
+    """Return uint8 `(H, W, 3)`: Middlebury's wheel; see `color_by_direction`."""
+    return color_by_direction(field, scale, "middlebury")
+
+
+def draw_hsv(field: FlowField, scale: float) -> Frame:
+    """Return uint8 `(H, W, 3)`: the plain HSV circle; see `color_by_direction`."""
+    return color_by_direction(field, scale, "hsv")

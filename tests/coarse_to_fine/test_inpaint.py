@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from flowcli.coarse_to_fine import inpaint as filling
-from flowcli.coarse_to_fine.inpaint import choose_cell, fill_flow, fill_flows
+from flowcli.coarse_to_fine.inpaint import choose_cell, fill_flow, inpaint
 from flowcli.runtime.threads import Workers
 
 
@@ -66,7 +66,7 @@ def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     uv, trusted = affine_flow(50, 37), np.ones((50, 37), np.bool_)
     trusted[11:30, 5:20] = trusted[40:] = False
     whole = fill_flow(uv, trusted)
-    monkeypatch.setattr(filling, "BAND_PIXELS", 300)
+    monkeypatch.setattr(filling, "STRIP_PIXELS", 300)
     np.testing.assert_allclose(fill_flow(uv, trusted), whole, rtol=0, atol=1e-5)
 
 
@@ -86,7 +86,7 @@ def test_a_batch_is_filled_item_by_item() -> None:
     trusted[0, 5:9, 5:12] = False
     trusted[1, :, 25:] = False
     flow = torch.from_numpy(uv).permute(0, 3, 1, 2)
-    filled = fill_flows(flow.clone(), torch.from_numpy(trusted)[:, None], Workers(2))
+    filled = inpaint(flow.clone(), torch.from_numpy(trusted)[:, None], Workers(2))
     assert filled.shape == flow.shape
     for index in range(2):
         expected = fill_flow(uv[index], trusted[index])

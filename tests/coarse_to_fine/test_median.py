@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from flowcli.coarse_to_fine import median as edges
-from flowcli.coarse_to_fine.median import find_edges, sharpen_edges
+from flowcli.coarse_to_fine.median import find_motion_edges, weighted_median
 from flowcli.runtime.threads import Workers
 
 
@@ -24,7 +24,7 @@ def test_a_rounded_edge_follows_the_edge_of_the_picture() -> None:
     truth = torch.where(torch.arange(60) < 30, 0.0, 6.0)
     sharp = flow
     for _ in range(3):
-        sharp = sharpen_edges(sharp.clone(), frame, Workers(1))
+        sharp = weighted_median(sharp.clone(), frame, Workers(1))
     error, rounded = ((x[0, 0] - truth).abs()[:, 20:40].mean() for x in (sharp, flow))
     assert error < 0.35 * rounded
     assert torch.equal(flow, before)
@@ -33,18 +33,18 @@ def test_a_rounded_edge_follows_the_edge_of_the_picture() -> None:
 def test_flow_without_edges_stays_as_it_is() -> None:
     frame, _ = two_surfaces()
     ramp = (torch.arange(60) * 0.3).expand(1, 2, 40, 60).contiguous()
-    assert torch.equal(sharpen_edges(ramp.clone(), frame, Workers(1)), ramp)
+    assert torch.equal(weighted_median(ramp.clone(), frame, Workers(1)), ramp)
 
 
 def test_a_median_of_equal_colours_is_the_plain_one() -> None:
     generator = torch.Generator().manual_seed(4)
     flow = torch.randn(1, 2, 30, 30, generator=generator) * 5
     frame = torch.zeros(1, 3, 30, 30)
-    sharp = sharpen_edges(flow.clone(), frame, Workers(1))
+    sharp = weighted_median(flow.clone(), frame, Workers(1))
     # With a wide weight of distance all 25 neighbours count alike.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(edges, "DISTANCE", 1e6)
-        plain = sharpen_edges(flow.clone(), frame, Workers(1))
+        plain = weighted_median(flow.clone(), frame, Workers(1))
     neighbours = flow[0, 1, 9:22:3, 9:22:3]
     assert plain[0, 1, 15, 15] == neighbours.flatten().median()
     assert not torch.equal(sharp, plain)
@@ -53,7 +53,7 @@ def test_a_median_of_equal_colours_is_the_plain_one() -> None:
 def test_edges_are_found_on_both_sides_and_nowhere_else() -> None:
     flow = torch.zeros(2, 2, 30, 40)
     flow[1, 1, :, 20:] = 1
-    found = find_edges(flow)
+    found = find_motion_edges(flow)
     assert not found[0].any()
     columns = found[1, 0].all(dim=0).nonzero()[:, 0].tolist()
     assert columns == list(range(19 - edges.REACH, 21 + edges.REACH))
@@ -63,12 +63,12 @@ def test_edges_are_found_on_both_sides_and_nowhere_else() -> None:
 def test_parts_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(6)
     flow, frame = torch.randn(2, 2, 25, 33, generator=generator), torch.rand(2, 3, 25, 33, generator=generator)
-    whole = sharpen_edges(flow.clone(), frame, Workers(1))
+    whole = weighted_median(flow.clone(), frame, Workers(1))
     monkeypatch.setattr(edges, "PIXELS", 37)
-    assert torch.equal(sharpen_edges(flow.clone(), frame, Workers(2)), whole)
+    assert torch.equal(weighted_median(flow.clone(), frame, Workers(2)), whole)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3)])
 def test_frames_of_any_size(size: tuple[int, int]) -> None:
     flow = torch.arange(2.0 * size[0] * size[1]).view(1, 2, *size)
-    assert sharpen_edges(flow, torch.zeros(1, 3, *size), Workers(1)).isfinite().all()
+    assert weighted_median(flow, torch.zeros(1, 3, *size), Workers(1)).isfinite().all()

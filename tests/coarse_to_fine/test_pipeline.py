@@ -10,18 +10,18 @@ from torch import Tensor
 from flowcli.coarse_to_fine import pipeline as pyramid
 from flowcli.coarse_to_fine.gate import POLISH, SHARPEN, Level, Update, refine
 from flowcli.coarse_to_fine.match import count_costs
-from flowcli.coarse_to_fine.photometric import describe, local_error, mean_colour
+from flowcli.coarse_to_fine.photometric import describe, photometric_cost, to_brightness
 from flowcli.coarse_to_fine.pipeline import (
     Directions,
     PyramidSettings,
     choose,
-    estimate_coarse_to_fine,
+    estimate_flow,
     find_matched_level,
     level_sizes,
     plan_updates,
 )
 from flowcli.coarse_to_fine.presets import PRESETS
-from flowcli.coarse_to_fine.smoothing import median_filter
+from flowcli.coarse_to_fine.median import median_filter
 from flowcli.model.features import normalise
 from flowcli.runtime import strips as bands
 from flowcli.runtime.threads import Workers
@@ -72,7 +72,7 @@ def test_a_perfect_residual_network_recovers_a_large_translation(monkeypatch: py
             answer[1] *= -1  # both directions are one batch
         return answer
 
-    flow = estimate_coarse_to_fine(frame1, frame2, oracle, NETWORK_ALONE)
+    flow = estimate_flow(frame1, frame2, oracle, NETWORK_ALONE)
     inner = flow[..., 20:-20, 20:-20]
     torch.testing.assert_close(inner.mean((0, 2, 3)), torch.tensor([9.0, 5.0]), atol=0.05, rtol=0)
     assert calls == level_sizes((96, 128), SETTINGS)[:-1]
@@ -86,7 +86,7 @@ def test_without_a_network_the_match_carries_motion_that_no_pyramid_sees() -> No
     def nothing(first: Tensor, warped: Tensor) -> Tensor:
         return torch.zeros(len(first), 2, *first.shape[2:])
 
-    flow = estimate_coarse_to_fine(frame1, frame2, nothing, NETWORK_ALONE)
+    flow = estimate_flow(frame1, frame2, nothing, NETWORK_ALONE)
     inner = flow[0, :, 40:-40, 40:-40]
     assert (inner - torch.tensor([30.0, -16.0])[:, None, None]).norm(dim=0).mean() < 1
     # What leaves the frame at the right goes on like the rest.
@@ -99,7 +99,7 @@ def test_the_gate_refuses_updates_that_explain_the_frames_worse() -> None:
     def wrong(first: Tensor, warped: Tensor) -> Tensor:
         return torch.full((len(first), 2, *first.shape[2:]), 1.5)
 
-    flow = estimate_coarse_to_fine(frame, frame, wrong, SETTINGS)
+    flow = estimate_flow(frame, frame, wrong, SETTINGS)
     assert flow.abs().mean() < 0.05
 
 
@@ -137,7 +137,7 @@ def test_the_network_is_asked_whatever_the_size(name: str, polished: bool, size:
 
     frame = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
     settings = replace(PRESETS[name].pyramid, polished=polished)
-    assert estimate_coarse_to_fine(frame, frame, count, settings).shape == (1, 2, *size)
+    assert estimate_flow(frame, frame, count, settings).shape == (1, 2, *size)
     assert calls
 
 
@@ -150,7 +150,7 @@ def test_an_empty_surface_does_not_follow_the_noise() -> None:
     def nothing(first: Tensor, warped: Tensor) -> Tensor:
         return torch.zeros(len(first), 2, *first.shape[2:])
 
-    flow = estimate_coarse_to_fine(frames[:1], frames[1:], nothing, PyramidSettings(finishes=0))
+    flow = estimate_flow(frames[:1], frames[1:], nothing, PyramidSettings(finishes=0))
     assert flow.norm(dim=1).mean() < 0.02
 
 
@@ -181,12 +181,12 @@ def test_a_rival_that_its_backward_flow_denies_is_not_chosen() -> None:
     assert torch.equal(denied, still)
 
 
-def test_local_error_counts_what_left_the_frame_as_badly_explained() -> None:
-    described = describe(mean_colour(textured_frame(20, 20)))
+def test_photometric_cost_counts_what_left_the_frame_as_badly_explained() -> None:
+    described = describe(to_brightness(textured_frame(20, 20)))
     inside = torch.ones(1, 1, 20, 20, dtype=torch.bool)
-    assert local_error(described, described, inside).max() == 0
+    assert photometric_cost(described, described, inside).max() == 0
     inside[..., 10:] = False
-    error = local_error(described, described, inside)
+    error = photometric_cost(described, described, inside)
     assert error[..., 0].max() == 0
     assert error[..., -1].min() == 0.5
 
@@ -221,8 +221,8 @@ def test_frames_of_bytes_give_the_flow_of_float_frames(polished: bool) -> None:
         return (first - warped)[:, :2]
 
     settings = PyramidSettings(polished=polished)
-    flow = estimate_coarse_to_fine(frame1, frame2, some, settings)
-    expected = estimate_coarse_to_fine(normalise(frame1), normalise(frame2), some, settings)
+    flow = estimate_flow(frame1, frame2, some, settings)
+    expected = estimate_flow(normalise(frame1), normalise(frame2), some, settings)
     assert flow.abs().mean() > 0.5
     # A gate or a rounded grey value may differ here and there.
     assert ((flow - expected).abs() > 1e-3).float().mean() < 0.01
@@ -235,7 +235,7 @@ def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     # One of them smaller than the frames.
     pairs = [Directions(flows[0], -flows[0]), Directions(flows[2][..., :40, :30], flows[3][..., :40, :30])]
     whole = choose(Level(frame1, frame2), pairs, margin=0.9, window=15)
-    monkeypatch.setattr(bands, "BAND_PIXELS", 48 * 7)
+    monkeypatch.setattr(bands, "STRIP_PIXELS", 48 * 7)
     torch.testing.assert_close(choose(Level(frame1, frame2), pairs, margin=0.9, window=15), whole, rtol=0, atol=1e-5)
 
 
@@ -246,7 +246,7 @@ def test_the_gate_in_bands_is_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     updates = [Update(lambda level, flow: flow + noise), Update(lambda level, flow: flow * 0.7, factor=0.9)]
     whole = refine(level, flow.clone(), updates)
     assert 0.1 < (whole == flow).float().mean() < 0.9
-    monkeypatch.setattr(bands, "BAND_PIXELS", 48 * 7)
+    monkeypatch.setattr(bands, "STRIP_PIXELS", 48 * 7)
     banded = refine(level, flow.clone(), updates)
     assert (banded - whole).abs().gt(1e-5).float().mean() < 0.002  # where the gate hangs on a rounding
 
@@ -261,7 +261,7 @@ def test_threads_change_nothing_and_inputs_stay() -> None:
         return (first - warped)[:, :2] * 0.5
 
     one, two = (
-        estimate_coarse_to_fine(frame1, frame2, nothing, PyramidSettings(), workers=Workers(count)) for count in (1, 2)
+        estimate_flow(frame1, frame2, nothing, PyramidSettings(), workers=Workers(count)) for count in (1, 2)
     )
     assert torch.equal(one, two)
     assert torch.equal(frame1, before[0]) and torch.equal(frame2, before[1])

@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from flowcli.coarse_to_fine.photometric import inconsistent
-from flowcli.coarse_to_fine.resizing import Halves, resize_flow, resize_flow_rows, resize_frames
+from flowcli.coarse_to_fine.resize import Pyramid, resize_flow, resize_flow_rows, resize_frames
 from flowcli.methods import candidates as guess
-from flowcli.methods.candidates import guess_flow
+from flowcli.methods.initial_flow import estimate_initial_flow
 from flowcli.model.features import normalise
 
 
@@ -45,11 +45,11 @@ def test_the_guess_for_large_frames_is_kept_at_half_their_size(monkeypatch: pyte
     blocks = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
     frame1 = blocks.repeat(8, axis=0).repeat(8, axis=1)
     frame2 = np.roll(frame1, (2, 8), axis=(0, 1))
-    whole = guess_flow([(frame1, frame2)], torch.device("cpu"))
+    whole = estimate_initial_flow([(frame1, frame2)], torch.device("cpu"))
     assert whole.forward.shape == (1, 2, 128, 192)
     for limit in ("KEPT_PIXELS", "SEEN_PIXELS"):
         monkeypatch.setattr(guess, limit, 128 * 192 - 1)
-        halved = guess_flow([(frame1, frame2)], torch.device("cpu"))
+        halved = estimate_initial_flow([(frame1, frame2)], torch.device("cpu"))
         assert halved.forward.shape == halved.backward.shape == (1, 2, 64, 96)
         for flow, right, down in ((whole.forward, 8, 2), (halved.forward, 4, 1), (halved.backward, -4, -1)):
             assert flow[0, 0].median() == pytest.approx(right, abs=0.3)
@@ -64,7 +64,7 @@ def test_levels_from_halves_are_those_of_the_whole(size: tuple[int, int], kind: 
     frames = ((smooth + 1) * 127.5).round().to(kind)
     frames = frames if kind == torch.uint8 else normalise(frames)
     sizes = [(max(1, size[0] // part), size[1] // part) for part in (9, 5, 3, 2, 1)]
-    halves = Halves(frames, sizes[0])
+    halves = Pyramid(frames, sizes[0])
     for level in sizes:
         found = halves.at(level)
         assert found.dtype == torch.float32 and found.shape == (1, 3, *level)

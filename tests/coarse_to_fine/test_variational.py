@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from flowcli.coarse_to_fine import variational as polish
-from flowcli.coarse_to_fine.variational import SMALLEST_SIDE, polish_flow, polish_flows, to_grey
+from flowcli.coarse_to_fine.variational import SMALLEST_SIDE, polish_flow, refine_variational, to_grey
 from flowcli.model.features import stack_frames
 from flowcli.training.scene import make_scene
 
@@ -30,7 +30,7 @@ def test_a_batch_is_its_pairs_one_by_one() -> None:
     frame1, frame2 = (torch.rand(2, 3, 20, 30, generator=generator) * 2 - 1 for _ in range(2))
     flow = torch.randn(2, 2, 20, 30, generator=generator)
     greys = to_grey(frame1), to_grey(frame2)
-    whole = polish_flows(*greys, flow)
+    whole = refine_variational(*greys, flow)
     for index in range(2):
         alone = polish_flow(greys[0][index], greys[1][index], flow[index].permute(1, 2, 0).contiguous().numpy())
         np.testing.assert_array_equal(whole[index].permute(1, 2, 0).numpy(), alone)

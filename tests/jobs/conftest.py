@@ -1,8 +1,18 @@
+from functools import partial
+
 import numpy as np
 import pytest
+from batch_runs import SETTINGS, Interrupt
 
+from flowcli.estimator import Estimator
 from flowcli.flow import FlowField
 from flowcli.io.image import write_image
+from flowcli.io.sources import expect_pairs
+from flowcli.jobs.attempt import place_work
+from flowcli.jobs.batch import Batch
+from flowcli.jobs.item import ItemJob, Task
+from flowcli.jobs.local import run_here
+from flowcli.jobs.plan import plan_batch
 
 
 class MeanFlow:
@@ -12,10 +22,10 @@ class MeanFlow:
         self.settings = {"model": name}
         self.pairs = 0
 
-    def flows(self, pairs, together=1):
-        for frame1, frame2 in pairs:
-            self.pairs += 1
-            yield FlowField(np.full((*frame1.shape[:2], 2), (frame1.mean() / 9, frame2.mean() / 9), np.float32))
+    def estimate(self, pairs):
+        self.pairs += len(pairs)
+        uvs = [((one.mean() / 9, two.mean() / 9), one.shape[:2]) for one, two in pairs]
+        return [FlowField(np.full((*size, 2), uv, np.float32)) for uv, size in uvs]
 
 
 @pytest.fixture
@@ -37,3 +47,57 @@ def make_folder(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def make_job():
+    """make_job(item, settings, folder) -> the job to make all of its outputs from the beginning."""
+
+    def make(item, settings, folder):
+        outputs = settings.arrange(folder, item.name, is_pair=item.is_pair).outputs
+        tasks = [Task(output, place_work(folder, item.name, output.kind)) for output in outputs]
+        return ItemJob(item, settings, folder, tuple(tasks))
+
+    return make
+
+
+@pytest.fixture
+def folders(make_folder, tmp_path):
+    """a with 40 frames: three parts; b with 10."""
+    make_folder("in/a", 40)
+    make_folder("in/b", 10, first=7)
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def run(folders, tmp_path, mean_flow):
+    """run(method, ...) -> the batch, after its end."""
+
+    def run(
+        method=None,
+        *,
+        inputs=None,
+        settings=SETTINGS,
+        output="out",
+        overwrite=False,
+        stop_after=None,
+        notify=lambda _: None,
+    ):
+        estimator = Estimator(method or mean_flow())
+        items = plan_batch([str(path) for path in (inputs or [folders])], tmp_path / output)
+        batch = Batch(items, settings, tmp_path / output, estimator.settings)
+        events = batch.run(
+            partial(run_here, estimator=estimator),
+            lambda item: expect_pairs(item.inputs, settings.selection, None),
+            overwrite=overwrite,
+            notify=notify,
+        )
+        try:
+            for number, _ in enumerate(events, 1):
+                if number == stop_after:
+                    raise Interrupt
+        finally:
+            events.close()
+        return batch
+
+    return run

@@ -1,65 +1,14 @@
 import gc
 import json
-from functools import partial
 
 import numpy as np
 import pytest
+from batch_runs import Interrupt, results
 
 from flowcli.errors import EngineError, OutputError
 from flowcli.io.flow import read_flow
 from flowcli.io.frames import Selection
-from flowcli.io.sources import expect_pairs
-from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import PART, BatchSettings
-from flowcli.jobs.local import run_here
-from flowcli.jobs.plan import plan_batch
-from flowcli.output.writer import Appearance
-
-SETTINGS = BatchSettings(".flo", ".flo", ".mp4", look=Appearance(scale=5.0))
-
-
-class Interrupt(BaseException):
-    """Stands for Ctrl-C."""
-
-
-@pytest.fixture
-def folders(make_folder, tmp_path):
-    """a with 40 frames: three parts; b with 10."""
-    make_folder("in/a", 40)
-    make_folder("in/b", 10, first=7)
-    return tmp_path / "in"
-
-
-@pytest.fixture
-def run(folders, tmp_path, mean_flow):
-    """run(estimator, ...) -> the batch, after its end."""
-
-    def run(estimator=None, *, inputs=None, settings=SETTINGS, output="out", overwrite=False, stop_after=None):
-        estimator = estimator or mean_flow()
-        items = plan_batch([str(path) for path in (inputs or [folders])], tmp_path / output)
-        batch = Batch(items, settings, tmp_path / output, estimator.settings)
-        events = batch.run(
-            partial(run_here, estimator=estimator),
-            lambda item: expect_pairs(item.inputs, settings.selection, None),
-            overwrite=overwrite,
-        )
-        try:
-            for number, _ in enumerate(events, 1):
-                if number == stop_after:
-                    raise Interrupt
-        finally:
-            events.close()
-        return batch
-
-    return run
-
-
-def results(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".flowcli" not in path.parts
-    }
+from flowcli.jobs.settings import PART, BatchSettings
 
 
 def test_every_input_gets_its_outputs(run, tmp_path, decode, folders):
@@ -85,9 +34,9 @@ def test_every_input_gets_its_outputs(run, tmp_path, decode, folders):
 def test_a_second_run_does_nothing(run, mean_flow, tmp_path):
     run()
     before = results(tmp_path / "out")
-    estimator = mean_flow()
-    batch = run(estimator)
-    assert estimator.pairs == 0
+    method = mean_flow()
+    batch = run(method)
+    assert method.pairs == 0
     assert [outcome.skipped for outcome in batch.outcomes] == [True, True]
     assert batch.total == batch.done == 48
     assert results(tmp_path / "out") == before
@@ -108,41 +57,6 @@ def test_an_interrupted_batch_continues_at_its_part_and_ends_the_same(run, mean_
     assert 48 <= first.pairs + second.pairs < 48 + PART + 8
 
 
-def test_what_changed_is_done_again(run, mean_flow, tmp_path, folders, make_folder):
-    run()
-    (folders / "b" / "f016.png").unlink()
-    estimator = mean_flow()
-    batch = run(estimator)
-    assert [(o.name, o.pairs, o.skipped) for o in batch.outcomes] == [("a", 39, True), ("b", 8, False)]
-    assert estimator.pairs == 8
-    # The file of the pair that is no more has gone.
-    assert len(list((tmp_path / "out" / "b").iterdir())) == 8
-
-
-def test_other_settings_or_weights_do_everything_again(run, mean_flow, tmp_path):
-    run()
-    estimator = mean_flow()
-    run(estimator, settings=BatchSettings(".flo", ".flo", ".mp4", look=Appearance(scale=9.0)))
-    assert estimator.pairs == 48
-    other = mean_flow("other weights")
-    run(other, settings=BatchSettings(".flo", ".flo", ".mp4", look=Appearance(scale=9.0)))
-    assert other.pairs == 48
-    run(other, settings=BatchSettings(".pfm", ".pfm", None))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".flowcli", "a", "b"]
-    assert {path.suffix for path in (tmp_path / "out" / "a").iterdir()} == {".pfm"}
-
-
-def test_a_lost_output_is_made_again(run, mean_flow, tmp_path):
-    run()
-    before = results(tmp_path / "out")
-    (tmp_path / "out" / "a" / "f003.flo").unlink()
-    (tmp_path / "out" / "b.flow.mp4").write_bytes(b"cut")
-    estimator = mean_flow()
-    run(estimator)
-    assert estimator.pairs == 48
-    assert results(tmp_path / "out") == before
-
-
 def test_one_bad_input_does_not_stop_the_rest(run, folders, tmp_path, mean_flow):
     (folders / "bad.mp4").write_bytes(b"not a video")
     (folders / "a" / "f035.png").write_bytes(b"damaged")
@@ -157,18 +71,18 @@ def test_one_bad_input_does_not_stop_the_rest(run, folders, tmp_path, mean_flow)
     assert batch.total == batch.done == 43
     # What could be read is there, and the next run knows.
     assert len(list((tmp_path / "out" / "a").iterdir())) == 34
-    estimator = mean_flow()
-    again = run(estimator)
-    assert estimator.pairs == 0
+    method = mean_flow()
+    again = run(method)
+    assert method.pairs == 0
     assert [(o.name, o.fault) for o in again.outcomes] == [("a", a.fault), ("b", None), ("bad", bad.fault)]
 
 
 def test_an_input_that_is_deleted_meanwhile_is_listed(run, folders, mean_flow, tmp_path):
     class Deleting(mean_flow):
-        def flows(self, pairs, together=1):
+        def estimate(self, pairs):
             for path in (folders / "b").glob("*"):
                 path.unlink()
-            return super().flows(pairs, together)
+            return super().estimate(pairs)
 
     batch = run(Deleting())
     assert batch.outcomes[0].fault is None
@@ -176,27 +90,62 @@ def test_an_input_that_is_deleted_meanwhile_is_listed(run, folders, mean_flow, t
     assert "expected a folder with at least two images, found 0" in batch.outcomes[1].fault
 
 
-def test_a_fault_of_the_estimator_stops_the_batch_and_keeps_what_is_done(run, mean_flow, tmp_path):
+def test_a_bug_that_an_item_meets_is_told_with_its_traceback(run, mean_flow, tmp_path):
     class Failing(mean_flow):
-        def flows(self, pairs, together=1):
-            if self.pairs >= 39:
-                raise EngineError("no memory left")
-            return super().flows(pairs, together)
+        def estimate(self, pairs):
+            if self.pairs < 39:
+                return super().estimate(pairs)
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid\nstart")
 
-    with pytest.raises(EngineError, match="no memory left"):
-        run(Failing())
-    estimator = mean_flow()
-    run(estimator)
-    assert estimator.pairs == 9
+    batch = run(Failing())
+    fault = batch.outcomes[1].fault
+    assert fault is not None
+    assert fault.startswith("unexpected UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff")
+    assert "\n" not in fault
+    (details,) = (tmp_path / "out" / ".flowcli" / "faults").iterdir()
+    assert fault.endswith(f"(traceback in {details})")
+    assert details.read_text().startswith("b\nTraceback (most recent call last):")
+    assert batch.outcomes[0].fault is None
+    # The next run tries again, and then nothing is left of it.
+    method = mean_flow()
+    assert [outcome.fault for outcome in run(method).outcomes] == [None, None]
+    assert method.pairs == 9
+    assert not details.exists()
+
+
+def test_a_fault_of_the_estimator_is_that_of_the_item(run, mean_flow, tmp_path):
+    class Failing(mean_flow):
+        def estimate(self, pairs):
+            if self.pairs == 0:
+                self.pairs = 1
+                raise EngineError("no memory left")
+            return super().estimate(pairs)
+
+    batch = run(Failing())
+    assert [(outcome.name, outcome.fault) for outcome in batch.outcomes] == [("a", "no memory left"), ("b", None)]
+    method = mean_flow()
+    run(method)
+    assert method.pairs == 39
+
+
+def test_an_output_that_cannot_be_written_is_the_fault_of_its_item(run, mean_flow, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("in the way")
+    with pytest.raises(OutputError, match="out/a: already exists"):
+        run()
+    batch = run(overwrite=True)
+    assert "out/a: " in batch.outcomes[0].fault
+    assert batch.outcomes[1].fault is None
+    assert (tmp_path / "out" / "a").read_text() == "in the way"
 
 
 def test_an_output_folder_that_is_removed_meanwhile_stops_the_batch(run, mean_flow, tmp_path):
     class Removing(mean_flow):
-        def flows(self, pairs, together=1):
-            for field in super().flows(pairs, together):
-                if self.pairs == 30:
-                    (tmp_path / "out").rename(tmp_path / "elsewhere")
-                yield field
+        def estimate(self, pairs):
+            fields = super().estimate(pairs)
+            if self.pairs == 30:
+                (tmp_path / "out").rename(tmp_path / "elsewhere")
+            return fields
 
     with pytest.raises(OutputError):
         run(Removing())
@@ -204,30 +153,6 @@ def test_an_output_folder_that_is_removed_meanwhile_stops_the_batch(run, mean_fl
     # When the folder is back, the batch continues.
     (tmp_path / "elsewhere").rename(tmp_path / "out")
     assert run().done == 48
-
-
-def test_what_is_in_the_way_is_kept(run, tmp_path, mean_flow):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "b.flow.mp4").write_bytes(b"precious")
-    estimator = mean_flow()
-    with pytest.raises(OutputError, match=r"b\.flow\.mp4: already exists and is not of this batch; use --overwrite"):
-        run(estimator)
-    assert estimator.pairs == 0
-    assert (tmp_path / "out" / "b.flow.mp4").read_bytes() == b"precious"
-    run(overwrite=True)
-    assert (tmp_path / "out" / "b.flow.mp4").read_bytes() != b"precious"
-    estimator = mean_flow()
-    run(estimator, overwrite=True)
-    assert estimator.pairs == 48
-
-
-def test_the_results_of_another_input_of_the_same_name_are_kept(run, make_folder, tmp_path):
-    run()
-    other = make_folder("other/a", 5)
-    before = results(tmp_path / "out")
-    with pytest.raises(OutputError, match=r"holds results named a of .*in/a, not of .*other/a"):
-        run(inputs=[other])
-    assert results(tmp_path / "out") == before
 
 
 def test_leftovers_of_a_killed_run_are_removed(run, tmp_path):
@@ -290,9 +215,12 @@ def test_encoders_are_freed_with_their_part_and_not_by_the_collector_of_cycles(r
     alive = []
 
     class Counting(mean_flow):
-        def flows(self, pairs, together=1):
-            alive.append(sum(type(thing).__name__ in ("VideoEncoder", "OutputWriter") for thing in gc.get_objects()))
-            return super().flows(pairs, together)
+        def estimate(self, pairs):
+            # At the begin of each of the 3 + 1 parts, before its first picture.
+            if self.pairs in (0, 16, 32, 39):
+                names = [type(thing).__name__ for thing in gc.get_objects()]
+                alive.append(names.count("VideoEncoder") + names.count("OutputWriter"))
+            return super().estimate(pairs)
 
     gc.collect()
     gc.disable()
@@ -300,7 +228,6 @@ def test_encoders_are_freed_with_their_part_and_not_by_the_collector_of_cycles(r
         run(Counting())
     finally:
         gc.enable()
-    # Asked at the begin of each of the 3 + 1 parts, before its first picture.
     assert len(alive) == 4
     assert max(alive) <= 1
 

@@ -16,12 +16,13 @@ import os, signal, sys
 from functools import partial
 from pathlib import Path
 
+from flowcli.estimator import Estimator
 from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import BatchSettings
 from flowcli.jobs.journal import Journal
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
-from plain_estimator import PlainEstimator
+from flowcli.jobs.settings import BatchSettings
+from plain_estimator import PlainMethod
 
 left = int(sys.argv[1])
 
@@ -42,7 +43,7 @@ Journal._write = counted(Journal._write, sys.argv[2])
 
 output = Path(sys.argv[3])
 batch = Batch(plan_batch(sys.argv[4:], output), BatchSettings(".flo", ".flo", ".mp4"), output, {"model": "plain"})
-for _ in batch.run(partial(run_here, estimator=PlainEstimator()), lambda item: 0, overwrite=False):
+for _ in batch.run(partial(run_here, estimator=Estimator(PlainMethod())), lambda item: 0, overwrite=False):
     pass
 """
 NEVER = 10**9

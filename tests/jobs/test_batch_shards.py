@@ -7,10 +7,12 @@ from functools import partial
 import pytest
 
 from flowcli.errors import OutputError
+from flowcli.estimator import Estimator
+from flowcli.io.frames import Selection
 from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import BatchSettings
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
+from flowcli.jobs.settings import BatchSettings
 from flowcli.jobs.shard import WHOLE, Shard
 from flowcli.output.writer import Appearance
 
@@ -33,13 +35,13 @@ def folders(make_folder, tmp_path):
 
 @pytest.fixture
 def start(folders, tmp_path, mean_flow):
-    """start(shard, estimator) -> the batch and its events, not begun."""
+    """start(shard, method) -> the batch and its events, not begun."""
 
-    def start(shard=WHOLE, estimator=None, output="out", settings=SETTINGS, inputs=None):
-        estimator = estimator or mean_flow()
+    def start(shard=WHOLE, method=None, output="out", settings=SETTINGS, inputs=None, overwrite=False):
+        estimator = Estimator(method or mean_flow())
         items = plan_batch([str(inputs or folders)], tmp_path / output)
         batch = Batch(items, settings, tmp_path / output, estimator.settings, shard)
-        return batch, batch.run(partial(run_here, estimator=estimator), lambda _: 1, overwrite=False)
+        return batch, batch.run(partial(run_here, estimator=estimator), lambda _: 1, overwrite=overwrite)
 
     return start
 
@@ -123,25 +125,29 @@ def test_another_part_continues_in_the_middle_of_an_item(run, start, tmp_path, m
         # The start, the first 16 pairs, that they are done, and some more.
         for _ in range(20):
             next(events)
-    estimator = mean_flow()
-    _, events = start(Shard(1, 3), estimator)
+    method = mean_flow()
+    _, events = start(Shard(1, 3), method)
     with closing(events):
         for _ in range(20):
             next(events)
-    assert estimator.pairs <= 23
-    estimator = mean_flow()
-    run(estimator=estimator)
-    assert estimator.pairs == 39 - 32 + 3 * 2
+    assert method.pairs <= 23
+    method = mean_flow()
+    run(method=method)
+    assert method.pairs == 39 - 32 + 3 * 2
     assert results(tmp_path / "out") == results(tmp_path / "reference")
 
 
 def test_the_latest_run_counts_whichever_part_it_was(run, mean_flow):
     settings = BatchSettings(".flo", ".flo", None)
-    other = BatchSettings(".flo", ".flo", None, resize=SETTINGS.resize, backward=True)
+    other = BatchSettings(".flo", ".flo", None, selection=Selection(stride=2))
     assert run(settings=settings) == (["a", "b", "c", "d"], [])
-    assert run(Shard(1, 2), settings=other) == (["a", "c"], [])
+    with pytest.raises(OutputError, match=r"2 results would change, made with other settings \(stride\)"):
+        run(Shard(1, 2), settings=other)
+    assert run(Shard(1, 2), settings=other, overwrite=True) == (["a", "c"], [])
     # The files of the first run have been replaced: that it once did them is no longer true.
-    assert run(settings=settings) == (["a", "c"], ["b", "d"])
+    with pytest.raises(OutputError, match="2 results would change"):
+        run(settings=settings)
+    assert run(settings=settings, overwrite=True) == (["a", "c"], ["b", "d"])
     assert run(Shard(1, 2), settings=settings) == ([], ["a", "c"])
 
 

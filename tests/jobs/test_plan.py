@@ -51,8 +51,8 @@ def test_equal_names_are_told_apart(tree):
     assert [name for name, _ in plan("in/clip10.mp4", "in/clip10.mkv")] == ["clip10.mp4", "clip10.mkv"]
     Path("in/clip9.mp4").touch()
     assert [name for name, _ in plan("in/clip9.mp4", "in/day/clip9.mp4")] == ["in/clip9.mp4", "day/clip9.mp4"]
-    with pytest.raises(InputError, match="would be called as those of"):
-        plan("in/clip9.mp4", "in/clip9.mp4")
+    # The same input over again is one item.
+    assert [name for name, _ in plan("in/clip9.mp4", "in/clip9.mp4")] == ["clip9"]
 
 
 def test_a_pair_list(tree):
@@ -90,6 +90,36 @@ def test_the_output_folder_is_not_searched(tree):
     assert all("out" not in inputs[0] for _, inputs in plan("in", output="in/out"))
     with pytest.raises(InputError, match="is both input and output"):
         plan("in", output="in/../in")
+    Path("link").symlink_to("in")
+    with pytest.raises(InputError, match="is both input and output"):
+        plan("in", output="link")
+
+
+def test_results_are_no_inputs(tree):
+    for name in ("clip10.flow.mp4", "clip10.flow.backward.webm", "clip10.occlusion.mp4", "earlier/x.mp4"):
+        Path("in", name).parent.mkdir(exist_ok=True)
+        Path("in", name).touch()
+    for name in ("clip9.flow/0.png", "clip9.flow/1.png", "day/frames/0.flow.png", "day/frames/0.occlusion.png"):
+        Path("in", name).parent.mkdir(exist_ok=True)
+        Path("in", name).touch()
+    Path("in/earlier/.flowcli").mkdir()
+    Path("in/earlier/.flowcli/journal.jsonl").touch()
+    said = []
+    names = [item.name for item in plan_batch(["in"], Path("out"), said.append)]
+    assert names == ["clip9", "clip10", "day/clip9", "day/frames"]
+    assert said == ["left out as results of flowcli: in/clip9.flow and 4 more"]
+    frames = BatchItem("frames", ("in/day/frames",))
+    before = frames.fingerprint()
+    Path("in/day/frames/1.flow.png").touch()
+    assert frames.fingerprint() == before
+    # Who names it means it.
+    assert plan("in/earlier") == [("x", ("in/earlier/x.mp4",))]
+    assert plan("in/clip10.flow.mp4") == [("clip10.flow", ("in/clip10.flow.mp4",))]
+    assert plan("in/clip10*.mp4") == [("clip10", ("in/clip10.mp4",))]
+    with pytest.raises(InputError, match=r"found none of them but results of flowcli \(only/a\.flow\.mp4\)"):
+        Path("only").mkdir()
+        Path("only/a.flow.mp4").touch()
+        plan("only")
 
 
 def test_what_is_not_there(tree):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flowcli.errors import EngineError, FormatError, InputError, OutputError
+from flowcli.estimator import Estimator
 from flowcli.flow import FlowField
 from flowcli.io.flow import read_flow
 from flowcli.io.frames_resize import Resize
@@ -14,12 +15,12 @@ from flowcli.output.scale import SequenceScale
 from flowcli.output.writer import Appearance, OutputWriter
 
 
-def run(source, estimator, output, viz=None, **options):
+def run(source, method, output, viz=None, **options):
     plan = plan_outputs(source, str(output), viz and str(viz), None, backward=False, flow_format=None)
     plan.check(source, overwrite=False)
     writer = OutputWriter(plan, source, Appearance(), SequenceScale(5.0), "", overwrite=False)
     with PairStream(source) as stream:
-        results = write_flows(stream.take(), estimator, writer, backward=False, resize=Resize())
+        results = write_flows(stream.take(), Estimator(method), writer, backward=False, resize=Resize())
         names = [result.pair.name for result in results]
     return names, stream.fault
 
@@ -58,11 +59,10 @@ def test_an_input_that_is_deleted_meanwhile_is_a_fault(make_folder, mean_flow, t
 
 def test_a_fault_of_the_estimator_is_raised_and_drops_the_video(make_folder, mean_flow, tmp_path):
     class Failing(mean_flow):
-        def flows(self, pairs, together=1):
-            for k, field in enumerate(super().flows(pairs, together)):
-                if k == 3:
-                    raise EngineError("no memory left")
-                yield field
+        def estimate(self, pairs):
+            if self.pairs == 3:
+                raise EngineError("no memory left")
+            return super().estimate(pairs)
 
     threads = threading.active_count()
     with pytest.raises(EngineError, match="no memory left"):
@@ -74,11 +74,11 @@ def test_a_fault_of_the_estimator_is_raised_and_drops_the_video(make_folder, mea
 
 def test_an_output_folder_that_disappears_is_an_output_error(make_folder, mean_flow, tmp_path):
     class Removing(mean_flow):
-        def flows(self, pairs, together=1):
-            for field in super().flows(pairs, together):
-                if self.pairs == 4:
-                    (tmp_path / "out").rename(tmp_path / "elsewhere")
-                yield field
+        def estimate(self, pairs):
+            fields = super().estimate(pairs)
+            if self.pairs == 4:
+                (tmp_path / "out").rename(tmp_path / "elsewhere")
+            return fields
 
     with pytest.raises(OutputError, match=r"f\d+\.flo: .*(does not exist|cannot be written)"):
         run(open_source([str(make_folder("in", 12))]), Removing(), tmp_path / "out")
@@ -126,11 +126,8 @@ def test_memory_does_not_grow_with_the_length(make_folder, tmp_path, monkeypatch
         return frame
 
     class Zero:
-        settings = {"model": "zero"}  # noqa: RUF012
-
-        def flows(self, pairs, together=1):
-            for frame1, _ in pairs:
-                yield FlowField(np.zeros((*frame1.shape[:2], 2), np.float32))
+        def estimate(self, pairs):
+            return [FlowField(np.zeros((*frame1.shape[:2], 2), np.float32)) for frame1, _ in pairs]
 
     monkeypatch.setattr(images, "read_image", read)
     names, _ = run(open_source([str(make_folder("in", 60))]), Zero(), tmp_path / "out")

@@ -1,7 +1,9 @@
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
+from flowcli.estimator import Estimator
 from flowcli.flow import FlowField
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sources import FramePair
@@ -11,15 +13,24 @@ from flowcli.jobs.stream import estimate_pairs
 class Recorder:
     """Flow (mean of frame 1, mean of frame 2) everywhere; notes the sizes and the batches it was asked for."""
 
-    settings = {"model": "recorder"}  # noqa: RUF012
+    def __init__(self, pairs_at_once=1):
+        self.pairs_at_once, self.asked, self.groups = pairs_at_once, [], []
 
-    def __init__(self):
-        self.asked = []
-
-    def flows(self, pairs, together=1):
+    def estimate(self, pairs):
+        self.groups.append(len(pairs))
+        fields = []
         for frame1, frame2 in pairs:
             self.asked.append((frame1.shape[:2], int(frame1[0, 0, 0]), int(frame2[0, 0, 0])))
-            yield FlowField(np.full((*frame1.shape[:2], 2), (frame1[0, 0, 0], frame2[0, 0, 0]), np.float32))
+            fields.append(FlowField(np.full((*frame1.shape[:2], 2), (frame1[0, 0, 0], frame2[0, 0, 0]), np.float32)))
+        return fields
+
+
+class BothRecorder(Recorder):
+    """Estimates both directions together."""
+
+    def estimate_both(self, pairs):
+        fields = self.estimate([frames for one, two in pairs for frames in ((one, two), (two, one))])
+        return list(zip(fields[::2], fields[1::2], strict=True))
 
 
 def make_pairs(count):
@@ -29,26 +40,27 @@ def make_pairs(count):
 
 def test_one_result_per_pair_in_order():
     pairs = make_pairs(4)
-    results = list(estimate_pairs(pairs, Recorder(), backward=False, resize=Resize()))
+    results = list(estimate_pairs(pairs, Estimator(Recorder()), backward=False, resize=Resize()))
     assert [result.pair for result in results] == pairs
     assert [tuple(result.forward.uv[0, 0]) for result in results] == [(k, k + 1) for k in range(4)]
     assert all(result.backward is None for result in results)
 
 
-def test_both_directions_of_a_pair_stand_next_to_each_other():
-    estimator = Recorder()
-    results = list(estimate_pairs(make_pairs(3), estimator, backward=True, resize=Resize()))
-    assert [asked[1:] for asked in estimator.asked] == [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)]
+@pytest.mark.parametrize("kind", [Recorder, BothRecorder])
+def test_both_directions_of_a_pair_stand_next_to_each_other(kind):
+    method = kind()
+    results = list(estimate_pairs(make_pairs(3), Estimator(method), backward=True, resize=Resize()))
+    assert [asked[1:] for asked in method.asked] == [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)]
     for k, result in enumerate(results):
         assert tuple(result.forward.uv[0, 0]) == (k, k + 1)
         assert result.backward is not None
         assert tuple(result.backward.uv[0, 0]) == (k + 1, k)
 
 
-def test_the_estimator_sees_the_other_size_and_the_caller_does_not():
-    estimator = Recorder()
-    (result,) = estimate_pairs(make_pairs(1), estimator, backward=True, resize=Resize(size=(3, 16)))
-    assert estimator.asked[0][0] == (3, 16)
+def test_the_method_sees_the_other_size_and_the_caller_does_not():
+    method = Recorder()
+    (result,) = estimate_pairs(make_pairs(1), Estimator(method), backward=True, resize=Resize(size=(3, 16)))
+    assert method.asked[0][0] == (3, 16)
     assert result.forward.size == (6, 8)
     assert result.backward is not None
     # (0, 1) on 16x3 is (0 / 2, 1 * 2) on 8x6.
@@ -56,11 +68,30 @@ def test_the_estimator_sees_the_other_size_and_the_caller_does_not():
     np.testing.assert_allclose(result.backward.uv[0, 0], (0.5, 0))
 
 
-def test_an_estimator_that_batches_is_fed_no_further_than_it_asks():
-    class Batching(Recorder):
-        def flows(self, pairs, together=1):
-            pairs = list(pairs)
-            yield from super().flows(pairs, together)
+@pytest.mark.parametrize("kind", [Recorder, BothRecorder])
+def test_a_method_that_batches_is_fed_no_further_than_it_asks(kind):
+    method, taken = kind(pairs_at_once=2), []
 
-    results = list(estimate_pairs(make_pairs(5), Batching(), backward=True, resize=Resize()))
-    assert [result.pair.name for result in results] == [str(k) for k in range(5)]
+    def counted():
+        for pair in make_pairs(5):
+            taken.append(pair.name)
+            yield pair
+
+    results = estimate_pairs(counted(), Estimator(method), backward=True, resize=Resize())
+    first = next(results)
+    assert taken == ["0", "1"]
+    found = [first, *results]
+    assert [result.pair.name for result in found] == [str(k) for k in range(5)]
+    assert method.groups == [4, 4, 2]
+    for k, result in enumerate(found):
+        assert result.backward is not None
+        assert (*result.forward.uv[0, 0], *result.backward.uv[0, 0]) == (k, k + 1, k + 1, k)
+
+
+def test_pairs_of_another_size_begin_a_batch_of_their_own():
+    method = Recorder(pairs_at_once=4)
+    frames = [np.full((6 + k // 2, 8, 3), k, np.uint8) for k in range(6)]
+    pairs = [FramePair(str(k), frames[k], frames[k + 1], Fraction(k), Fraction(1)) for k in (0, 2, 4)]
+    results = list(estimate_pairs(pairs, Estimator(method), backward=False, resize=Resize()))
+    assert [result.forward.size for result in results] == [(6, 8), (7, 8), (8, 8)]
+    assert method.groups == [1, 1, 1]

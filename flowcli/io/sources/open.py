@@ -10,6 +10,7 @@ from typing import BinaryIO
 from flowcli.errors import FlowcliError, InputError, UsageError
 from flowcli.io.frames import Selection, expand_glob, list_images, natural_key
 from flowcli.io.image import IMAGE_SUFFIXES
+from flowcli.io.own_results import leave_out_results
 from flowcli.io.sources.base import FrameSource
 from flowcli.io.sources.images import ImageReader
 from flowcli.io.sources.raw import RawReader
@@ -83,7 +84,7 @@ def _expand(text: str) -> list[Path]:
     if path.exists():
         return [path]
     if any(mark in text for mark in "*?["):
-        return expand_glob(text)
+        return leave_out_results(expand_glob(text))
     raise InputError(f"{text}: no such file or folder")
 
 

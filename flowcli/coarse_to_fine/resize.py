@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.model.features import normalise
-from flowcli.runtime.strips import cut_bands
+from flowcli.runtime.strips import cut_strips
 
 MARGIN = 2
 """How many times larger the frames are at least that a level is made of."""
@@ -53,44 +53,17 @@ def _plane_by_plane(resize: Callable[[Tensor], Tensor], frames: Tensor, size: Si
     return resized
 
 
-class Halves:
-    """Frames at growing sizes, each made from the smallest half, quarter, ... that has at least twice its sides.
-
-    So the many small levels of a pyramid do not each read the whole frame.
-
-    Args:
-        frames: `(B, 3, H, W)`, uint8 or float in [-1, 1].
-        smallest: the first size that will be asked for.
-    """
-
-    def __init__(self, frames: Tensor, smallest: Size) -> None:
-        self._sources = [frames]
-        while True:
-            height, width = self._sources[-1].shape[2:]
-            half = (-(-height // 2), -(-width // 2))
-            if half[0] < MARGIN * smallest[0] or half[1] < MARGIN * smallest[1]:
-                return
-            self._sources.append(_halve(self._sources[-1], half))
-
-    def at(self, size: Size, eight_bit: bool = False) -> Tensor:
-        """Return the frames at a size, not below the one before, `(B, 3, *size)`; see `resize_frames`."""
-        while len(self._sources) > 1 and any(
-            side < MARGIN * wanted for side, wanted in zip(self._sources[-1].shape[2:], size, strict=True)
-        ):
-            self._sources.pop()
-        return resize_frames(self._sources[-1], size, eight_bit)
-
-
-def _halve(frames: Tensor, half: Size) -> Tensor:
-    # Means of 2x2 pixels; a wider filter would blur what the levels are made of.
+def halve_frames(frames: Tensor, half: Size) -> Tensor:
+    """Bring frames to half their size, `half` rounded up, by means of 2x2 pixels."""
+    # A wider filter would blur what the levels are made of.
     return _plane_by_plane(lambda plane: F.interpolate(plane, half, mode="area"), frames, half)
 
 
 def resize_flow(flow: Tensor, size: Size) -> Tensor:
     """Bring flow `(B, 2, H, W)` to the grid and the pixels of another size; a new tensor."""
     resized = flow.new_empty(*flow.shape[:2], *size)
-    for band in cut_bands(size[0], size[1] * len(flow), 1):
-        resized[:, :, band.rows] = resize_flow_rows(flow, size, band.rows)
+    for strip in cut_strips(size[0], size[1] * len(flow), 1):
+        resized[:, :, strip.rows] = resize_flow_rows(flow, size, strip.rows)
     return resized
 
 

@@ -1,4 +1,4 @@
-"""A first guess of both directions from OpenCV's DIS."""
+"""An initial flow of both directions from OpenCV's DIS."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flowcli.coarse_to_fine.pipeline import Directions
+from flowcli.coarse_to_fine.fusion import Directions
 from flowcli.flow import Frame
 from flowcli.methods.classical import DisFlow
 
 KEPT_PIXELS = 2**22
-"""The guess for larger frames is kept at half their size: that is where DIS finds it, and a quarter of the memory."""
+"""The flow of larger frames is kept at half their size: that is where DIS finds it, and a quarter of the memory."""
 
 SEEN_PIXELS = 2**24
 """Larger frames are halved for DIS, whose own memory grows with them."""
 
 
-def guess_flow(pairs: Sequence[tuple[Frame, Frame]], device: torch.device) -> Directions:
+def estimate_initial_flow(pairs: Sequence[tuple[Frame, Frame]], device: torch.device) -> Directions:
     """Estimate pairs of uint8 `(H, W, 3)` RGB frames of one size; the flow is of their size or half of it."""
     method = DisFlow()
 

@@ -1,0 +1,77 @@
+"""The frames of every level."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flowcli.coarse_to_fine.photometric import to_brightness, to_grey
+from flowcli.coarse_to_fine.resize import MARGIN, Size, halve_frames, resize_frames
+from flowcli.coarse_to_fine.warp import warp
+from flowcli.runtime.threads import Workers
+
+
+class Pyramid:
+    """Frames at growing sizes, each made from the smallest half, quarter, ... that has at least twice its sides.
+
+    So the many small levels do not each read the whole frame.
+
+    Args:
+        frames: `(B, 3, H, W)`, uint8 or float in [-1, 1].
+        smallest: the first size that will be asked for.
+    """
+
+    def __init__(self, frames: Tensor, smallest: Size) -> None:
+        self._sources = [frames]
+        while True:
+            height, width = self._sources[-1].shape[2:]
+            half = (-(-height // 2), -(-width // 2))
+            if half[0] < MARGIN * smallest[0] or half[1] < MARGIN * smallest[1]:
+                return
+            self._sources.append(halve_frames(self._sources[-1], half))
+
+    def at(self, size: Size, eight_bit: bool = False) -> Tensor:
+        """Return the frames at a size, not below the one before, `(B, 3, *size)`; see `resize_frames`."""
+        while len(self._sources) > 1 and any(
+            side < MARGIN * wanted for side, wanted in zip(self._sources[-1].shape[2:], size, strict=True)
+        ):
+            self._sources.pop()
+        return resize_frames(self._sources[-1], size, eight_bit)
+
+
+class Level:
+    """The frames of one level, `(B, 3, H, W)`: float in [-1, 1], or, where no network is asked, uint8.
+
+    Args:
+        frame1: the frames from which the flow starts.
+        frame2: those to which it leads.
+        workers: threads for what is done with them; None: the caller's alone.
+    """
+
+    def __init__(self, frame1: Tensor, frame2: Tensor, workers: Workers | None = None) -> None:
+        self.frame1, self.frame2 = frame1, frame2
+        self.workers = workers or Workers(1)
+
+    def brightness(self, rows: slice) -> Tensor:
+        """Return some rows of frame 1's brightness, float `(B, 1, rows, W)` in [-1, 1]."""
+        return to_brightness(self.frame1[:, :, rows])
+
+    def warped_brightness(self, flow: Tensor, rows: slice, fill: Tensor) -> tuple[Tensor, Tensor]:
+        """Bring frame 2's brightness to some rows of frame 1, from which flow `(B, 2, rows, W)` starts; see `warp`."""
+        height = self.frame2.shape[2]
+        # Only the rows that it leads to are turned into floating point.
+        up, down = (
+            int(bound) for bound in torch.stack(flow[:, 1].nan_to_num(0).aminmax()).clamp(-height, height).tolist()
+        )
+        first = min(max(rows.start + up - 1, 0), height - 1)
+        last = max(min(rows.stop + down + 1, height), first + 1)
+        return warp(to_brightness(self.frame2[:, :, first:last]), flow, fill, (rows.start - first, 0))
+
+    @cached_property
+    def greys(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Both frames in 8-bit grey, `(B, H, W)`."""
+        return to_grey(self.frame1), to_grey(self.frame2)

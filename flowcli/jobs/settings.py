@@ -1,0 +1,81 @@
+"""What every item of a batch gets, where it goes, and which of the settings each kind of output depends on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from flowcli.io.frames import Selection
+from flowcli.io.frames_resize import Resize
+from flowcli.output.destination import VIDEO_SUFFIXES, Destination
+from flowcli.output.plan import Output, OutputPlan, arrange_outputs
+from flowcli.output.writer import Appearance
+
+# Pairs per part. A keyframe every 16 frames makes videos of flow 1.5 % larger.
+PART = 16
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """What every item of a batch gets, and how.
+
+    Attributes:
+        flow_suffix: of the flow files; None for none.
+        pair_flow_suffix: the same for two images of a list.
+        picture_suffix: of a video, or of the pictures of each pair; None for none.
+        backward: frame 2 -> frame 1 as well.
+        occlusion: masks too, in the kind of the pictures.
+        selection: the frames of each sequence.
+        fps: of folders of frames; None for the default.
+        resize: the size at which flow is estimated.
+        look: how pictures look.
+    """
+
+    flow_suffix: str | None
+    pair_flow_suffix: str | None
+    picture_suffix: str | None
+    backward: bool = False
+    occlusion: bool = False
+    selection: Selection = field(default_factory=Selection)
+    fps: Fraction | None = None
+    resize: Resize = field(default_factory=Resize)
+    look: Appearance = field(default_factory=Appearance)
+
+    def describe(self, output: Output) -> dict[str, object]:
+        """Return what the content of an output depends on, besides input and estimator, as plain JSON values."""
+        plain = asdict(self)
+        for key in ("start", "end"):
+            moment = plain["selection"][key]
+            if moment is not None:
+                # Frame 5 is not second 5.
+                value = moment["value"]
+                plain["selection"][key] = value if isinstance(value, int) else f"{value} s"
+        return choose_settings(output, plain | {"fps": None if self.fps is None else str(self.fps), "part": PART})
+
+    def arrange(self, folder: Path, name: str, *, is_pair: bool) -> OutputPlan:
+        """Return the outputs of the item `name` in the output folder."""
+        flow, pictures = self.pair_flow_suffix if is_pair else self.flow_suffix, self.picture_suffix
+        if is_pair and pictures in VIDEO_SUFFIXES:
+            pictures = ".png"
+        masks = pictures or (".png" if is_pair else ".mp4")
+
+        def place(stem: str, suffix: str | None) -> Destination | None:
+            if suffix is None:
+                return None
+            if is_pair or suffix in VIDEO_SUFFIXES:
+                return Destination(folder / f"{stem}{suffix}", suffix, False)
+            return Destination(folder / stem, suffix, True)
+
+        return arrange_outputs(
+            place(name, flow),
+            place(f"{name}.flow", pictures),
+            place(f"{name}.occlusion", masks if self.occlusion else None),
+            backward=self.backward,
+        )
+
+
+def choose_settings(output: Output, settings: dict[str, object]) -> dict[str, object]:
+    """Return those of the settings of a batch that the content of `output` depends on."""
+    keys = ["selection", "fps", "resize", "part", *(["look"] if output.is_drawn else [])]
+    return {key: settings[key] for key in keys}

@@ -1,0 +1,25 @@
+"""What an estimate wants of the whole process. Building an Estimator changes none of it: a program decides itself."""
+
+from __future__ import annotations
+
+from flowcli.runtime.memory import keep_freed_memory
+
+
+def configure_process(threads: int | None = None) -> None:
+    """Set this process up for estimating flow, as the command line does; call it once, before the first estimate.
+
+    Freed memory is kept for the next arrays (`runtime.memory`), and values too small for normal arithmetic become 0:
+    they cost a hundred times more and mean nothing here. Threads that wait for each other should sleep as well; set
+    OMP_WAIT_POLICY=PASSIVE in the environment before torch is loaded, later it is not read.
+
+    Args:
+        threads: CPU threads of torch and OpenCV; None: their own choice.
+    """
+    import cv2
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
+    torch.set_flush_denormal(True)
+    keep_freed_memory()
