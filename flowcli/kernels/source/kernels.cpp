@@ -5,9 +5,9 @@
 #include <new>
 
 #include "attend.h"
-#include "match.h"
 #include "encoder.h"
 #include "decoder.h"
+#include "match.h"
 
 namespace {
 
@@ -86,4 +86,9 @@ PUBLIC int flowcli_encode(const Encode* x, int half, int64_t first, int64_t last
 
 // Tasks: tiles times rows.
 PUBLIC int flowcli_decode(const Decode* x, int half, int64_t first, int64_t last) { DISPATCH(decode); }
+
+// Tasks: pairs of frames.
+PUBLIC int flowcli_match(const Match* x, int, int64_t first, int64_t last) {
+    return report([=] { match(*x, first, last); });
+}
 }
