@@ -11,7 +11,6 @@ from flowcli.estimator import Estimator
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.evaluation.metrics import PairErrors, measure
 from flowcli.flow import FlowField, Pair, check_pair
-from flowcli.io.image import read_image
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def evaluate(estimator: Estimator, pairs: Sequence[LabelledPair]) -> Iterator[Pa
         nonlocal reading
         for pair in pairs:
             started = perf_counter()
-            frame1, frame2 = read_image(pair.frame1), read_image(pair.frame2)
+            frame1, frame2 = pair.read_frame1(), pair.read_frame2()
             try:
                 check_pair(frame1, frame2)
             except InputError as error:

@@ -6,8 +6,8 @@ trained on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -74,22 +74,43 @@ class RenderedPair:
     visible: NDArray[np.bool_]
 
 
-def render_kind(name: str, count: int = PAIRS) -> Iterator[RenderedPair]:
-    """Render pairs of one of KINDS; the first ones of any count are the same."""
-    kind, first = KINDS[name], SEED + list(KINDS).index(name) * 2**20
-    bank = torch.from_numpy(make_texture_bank(np.random.default_rng(first), TEXTURES))
-    for number in range(count):
-        generator = torch.Generator().manual_seed(first + number)
-        for _ in range(TRIES):
-            pairs = make_pairs(generator, bank, 1, kind.size, 0, kind.largest, kind.world)
-            if _is_of(kind, pairs):
-                break
-        yield RenderedPair(
-            _to_frame(pairs.frame1),
-            _to_frame(pairs.frame2),
-            FlowField(pairs.flow[0].permute(1, 2, 0).contiguous().numpy()),
-            pairs.visible[0, 0].numpy(),
-        )
+def render(name: str, number: int) -> RenderedPair:
+    """Render one pair of one of KINDS, always the same.
+
+    Args:
+        name: of the kind.
+        number: 0 to PAIRS - 1.
+    """
+    pairs = _render(name, number, _find_try(name, number))
+    return RenderedPair(
+        _to_frame(pairs.frame1),
+        _to_frame(pairs.frame2),
+        FlowField(pairs.flow[0].permute(1, 2, 0).contiguous().numpy()),
+        pairs.visible[0, 0].numpy(),
+    )
+
+
+@cache
+def _find_try(name: str, number: int) -> int:
+    """Return the first try that gives a pair of its kind, or the last one."""
+    kind = KINDS[name]
+    return next((k for k in range(TRIES - 1) if _is_of(kind, _render(name, number, k))), TRIES - 1)
+
+
+@lru_cache(maxsize=1)  # the last one that was tried is the one that is wanted
+def _render(name: str, number: int, attempt: int) -> SyntheticPairs:
+    kind = KINDS[name]
+    generator = torch.Generator().manual_seed(_first_seed(name) + 1 + number * TRIES + attempt)
+    return make_pairs(generator, _make_bank(name), 1, kind.size, 0, kind.largest, kind.world)
+
+
+@lru_cache(maxsize=len(KINDS))
+def _make_bank(name: str) -> Tensor:
+    return torch.from_numpy(make_texture_bank(np.random.default_rng(_first_seed(name)), TEXTURES))
+
+
+def _first_seed(name: str) -> int:
+    return SEED + list(KINDS).index(name) * 2**20
 
 
 def _is_of(kind: Kind, pairs: SyntheticPairs) -> bool:

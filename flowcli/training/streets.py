@@ -1,7 +1,7 @@
 """Streets: whole frames seen from a camera that drives along a road between facades.
 
-Layer 0 is what closes the street (a wall, the sky), 1 the road, 2 and 3 facades at the left and at the right, the others
-stand on the road and face the camera (`planes.py`). A facade is the plane X = side, in camera heights; a pixel (x, y)
+Layer 0 is what closes the street (a wall, the sky), 1 the road, 2 and 3 facades at the left and at the right; the rest
+stands on the road and faces the camera (`planes.py`). A facade is the plane X = side, in camera heights; a pixel (x, y)
 from the principal point sees it at the depth f side / x, so there |x| serves as inverse depth.
 """
 
@@ -126,10 +126,8 @@ def facade_homography(view: View, rotation: Tensor, translation: Tensor, side: T
     return k @ (rotation + translation[..., None] * normal / side[:, None, None]) @ torch.linalg.inv(k)
 
 
-def facade_edges(
-    generator: Generator, view: View, side: Tensor, size: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Outline of a facade: its foot, its roof, its far and its near end, `(B, 4, 3)`; and the x in its middle, `(B,)`."""
+def facade_edges(generator: Generator, view: View, side: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Outline of a facade, its foot, roof, far and near end, `(B, 4, 3)`; and the x in its middle, `(B,)`."""
     batch = side.shape[0]
     sign, zero = side.sign(), torch.zeros_like(side)
     roof = torch.exp(uniform(generator, math.log(0.2), math.log(8), batch))  # camera heights above the camera

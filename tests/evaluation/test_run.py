@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flowcli.errors import InputError
-from flowcli.evaluation import run
+from flowcli.evaluation import labelled, run
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.evaluation.run import evaluate
 from flowcli.flow import FlowField, Frame
@@ -65,7 +65,7 @@ def test_seconds_leave_reading_and_measuring_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads_ahead: bool, expected: list[float]
 ) -> None:
     now = 0.0
-    read_image = run.read_image
+    read_image = labelled.read_image
 
     def spend(seconds: float) -> None:
         nonlocal now
@@ -94,7 +94,7 @@ def test_seconds_leave_reading_and_measuring_out(
         LabelledPair("set", pair.name, pair.frame1, pair.frame2, slow_truth) for pair in make_pairs(tmp_path, 2, truth)
     ]
     monkeypatch.setattr(run, "perf_counter", lambda: now)
-    monkeypatch.setattr(run, "read_image", slow_read)
+    monkeypatch.setattr(labelled, "read_image", slow_read)
     assert [result.seconds for result in evaluate(SlowEstimator(reads_ahead), pairs)] == expected
 
 
