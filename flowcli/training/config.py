@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
 from flowcli.errors import InputError
-from flowcli.model.config import COMPACT, ModelConfig
+from flowcli.model.config import COARSE, COMPACT, ModelConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -43,6 +43,8 @@ class TrainingConfig:
         textures: procedural and photo textures in the bank; a new bank is drawn every `bank_steps`.
         bank_steps: steps that use one bank.
         photo_share: share of the bank cut from photos when there are any.
+        shows: times that a rendered group of pairs is shown, flipped and recoloured; the coarse network only.
+        pool: rendered groups kept to be shown again; the coarse network only.
         validate_every: steps between validations.
         save_every: steps between saves of the state.
     """
@@ -67,6 +69,8 @@ class TrainingConfig:
     textures: int = 384
     bank_steps: int = 500
     photo_share: float = 0.5
+    shows: int = 3
+    pool: int = 24
     validate_every: int = 200
     save_every: int = 100
 
@@ -75,8 +79,13 @@ class TrainingConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, object]) -> TrainingConfig:
-        """Build from parsed TOML or JSON; InputError on an unknown key, a wrong type or an impossible value."""
+    def from_dict(cls, values: dict[str, object], base: TrainingConfig | None = None) -> TrainingConfig:
+        """Build from parsed TOML or JSON, the rest from `base`, by default the defaults.
+
+        Raises:
+            InputError: an unknown key, a wrong type or an impossible value.
+        """
+        base = base or cls()
         known = {item.name: item for item in fields(cls)}
         if unknown := sorted(values.keys() - known.keys()):
             raise InputError(f"unknown training setting {unknown[0]!r}; known are {', '.join(known)}")
@@ -86,7 +95,7 @@ class TrainingConfig:
                 if not isinstance(value, dict):
                     raise InputError(f"expected training setting 'model' as a table, got {value!r}")
                 try:
-                    checked[name] = ModelConfig.from_dict({**COMPACT.to_dict(), **value})
+                    checked[name] = ModelConfig.from_dict({**base.model.to_dict(), **value})
                 except ValueError as error:
                     raise InputError(f"training setting 'model': {error}") from None
                 continue
@@ -99,10 +108,26 @@ class TrainingConfig:
             if isinstance(value, bool) or not isinstance(value, (int, wanted)) or value < 0:
                 raise InputError(f"expected training setting {name!r} as a {wanted.__name__} >= 0, got {value!r}")
             checked[name] = wanted(value)
-        config = cls(**checked)  # type: ignore[arg-type]  # types were checked just above
-        if min(config.steps, config.batch, config.textures, config.bank_steps, config.save_every) < 1:
-            raise InputError("expected steps, batch, textures, bank_steps and save_every of at least 1")
+        config = replace(base, **checked)  # type: ignore[arg-type]  # types were checked just above
+        counts = (config.steps, config.batch, config.textures, config.bank_steps, config.shows, config.pool)
+        if min(*counts, config.save_every) < 1:
+            raise InputError("expected steps, batch, textures, bank_steps, shows, pool and save_every of at least 1")
         return config
+
+
+DEFAULTS = {
+    "residual": TrainingConfig(),
+    # Frames of six times the pixels: smaller batches and steps. Photos and textures are small at that level.
+    "coarse": TrainingConfig(
+        model=COARSE, batch=16, muon_rate=0.01, adam_rate=1e-3, warmup=60, decay=0.45, ema=0.997, textures=192
+    ),
+}
+"""Settings of a run by the network that it trains."""
+
+
+def name_network(model: ModelConfig) -> str:
+    """Return which of DEFAULTS trains such a network."""
+    return "coarse" if model.candidates else "residual"
 
 
 def read_toml(path: Path) -> dict[str, object]:

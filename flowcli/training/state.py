@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from flowcli.errors import WeightsError
-from flowcli.model.perceiver import PerceiverFlow
+from flowcli.model.networks import Network
 from flowcli.training.config import TrainingConfig
 from flowcli.training.distributed import Processes
 
@@ -20,7 +20,7 @@ class TrainingState:
     """Weights, their running average, optimiser momenta, the number of steps done and of frame pairs seen."""
 
     def __init__(
-        self, config: TrainingConfig, model: PerceiverFlow, optimisers: list[torch.optim.Optimizer], step: int = 0
+        self, config: TrainingConfig, model: Network, optimisers: list[torch.optim.Optimizer], step: int = 0
     ) -> None:
         self.config, self.model, self.optimisers, self.step = config, model, optimisers, step
         self.samples = step * config.batch
