@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowcli.flow import FlowField
     from flowcli.frames import as_frame
     from flowcli.io.flow import read_flow, write_flow
-    from flowcli.io.image import read_image, write_image
+    from flowcli.io.image import read_image, read_images, write_image
     from flowcli.io.sources import FrameSource, open_source
     from flowcli.io.video.write import VideoSink as VideoWriter
     from flowcli.methods import FlowMethod
@@ -51,6 +51,7 @@ __all__ = [
     "open_source",
     "read_flow",
     "read_image",
+    "read_images",
     "warp",
     "write_flow",
     "write_image",
@@ -75,6 +76,7 @@ _HOMES = {
     "open_source": ("io.sources", "open_source"),
     "read_flow": ("io.flow", "read_flow"),
     "read_image": ("io.image", "read_image"),
+    "read_images": ("io.image", "read_images"),
     "warp": ("viz.blend", "warp"),
     "write_flow": ("io.flow", "write_flow"),
     "write_image": ("io.image", "write_image"),

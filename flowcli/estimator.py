@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flowcli.errors import EngineError, InputError
 from flowcli.flow import FlowField, Frame, Pair, check_pair
-from flowcli.frames import FrameLike, as_frame
+from flowcli.frames import FrameLike, as_frames
 from flowcli.methods import FlowMethod, build_method
 from flowcli.options import EstimatorOptions
 
@@ -100,7 +100,7 @@ class Estimator(AbstractContextManager["Estimator"]):
         """Estimate the flow from frame 1 to frame 2.
 
         Args:
-            frame1: uint8 `(H, W, 3)` RGB, or anything else that `flowcli.frames.as_frame` takes; any size from 1x1.
+            frame1: uint8 `(H, W, 3)` RGB, or anything else that `flowcli.as_frame` takes; any size from 1x1.
             frame2: the same size.
 
         Returns:
@@ -148,13 +148,15 @@ class Estimator(AbstractContextManager["Estimator"]):
 
     def _groups(self, pairs: Iterable[tuple[FrameLike, FrameLike]]) -> Iterator[list[Pair]]:
         """Group neighbouring pairs of equal size, at most as many as the method likes together."""
-        if os.getpid() != self._process:
-            raise EngineError(
-                "expected an Estimator of this process, got one from before a fork, without its threads; build it in "
-                "the child, or start processes with multiprocessing's method 'spawn'"
-            )
         frames = (_as_pair(*pair) for pair in pairs)
-        while chunk := list(islice(frames, getattr(self.method, "pairs_at_once", 1))):
+        while True:
+            if os.getpid() != self._process:
+                raise EngineError(
+                    "expected an Estimator of this process, got one from before a fork, without its threads; build it "
+                    "in the child, or start processes with multiprocessing's method 'spawn'"
+                )
+            if not (chunk := list(islice(frames, getattr(self.method, "pairs_at_once", 1)))):
+                return
             group: list[Pair] = []
             for pair in chunk:
                 if group and group[0][0].shape != pair[0].shape:
@@ -165,16 +167,16 @@ class Estimator(AbstractContextManager["Estimator"]):
 
 
 def _as_pair(frame1: FrameLike, frame2: FrameLike) -> tuple[Frame, Frame]:
-    pair = as_frame(frame1, "frame 1"), as_frame(frame2, "frame 2")
+    pair = as_frames([frame1, frame2], ["frame 1", "frame 2"])
     check_pair(*pair)
-    return pair
+    return pair[0], pair[1]
 
 
 def estimate(frame1: FrameLike, frame2: FrameLike, model: str | Path = "compact") -> FlowField:
     """Estimate one pair with the default settings; an `Estimator` kept alive is faster for many.
 
     Args:
-        frame1: uint8 `(H, W, 3)` RGB, or anything else that `flowcli.frames.as_frame` takes.
+        frame1: uint8 `(H, W, 3)` RGB, or anything else that `flowcli.as_frame` takes.
         frame2: the same size.
         model: as for `Estimator`.
     """

@@ -7,6 +7,7 @@ Sizes are always given as (height, width). Inside the network tensors are BCHW; 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ Pair: TypeAlias = tuple[Frame, Frame]
 
 # The Middlebury convention: a component beyond this magnitude marks a pixel whose flow is unknown.
 UNKNOWN_ABOVE = 1e9
+_STRIP_PIXELS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +49,15 @@ class FlowField:
             if valid.all():
                 valid = None
             else:
-                uv = np.where(valid[..., None], uv, np.float32(np.nan))
-                valid = valid.copy()
+                if not _is_marked(uv, valid):
+                    uv = np.where(valid[..., None], uv, np.float32(np.nan))
+                valid = np.array(valid)
                 valid.flags.writeable = False
-        known = uv if valid is None else uv[valid]
-        if not np.isfinite(known).all():
-            raise InputError("expected finite flow at every known pixel, got NaN or infinity")
-        uv = uv.view()
+        for rows in _strips(uv):
+            finite = np.isfinite(uv[rows])
+            if not (finite if valid is None else finite | ~valid[rows][..., None]).all():
+                raise InputError("expected finite flow at every known pixel, got NaN or infinity")
+        uv = uv[...]  # a view
         uv.flags.writeable = False
         object.__setattr__(self, "uv", uv)
         object.__setattr__(self, "valid", valid)
@@ -61,10 +65,16 @@ class FlowField:
     @classmethod
     def with_unknown(cls, uv: NDArray[np.float32]) -> FlowField:
         """Build from float32 `(H, W, 2)` in which NaN, infinity or a component beyond 1e9 marks an unknown pixel."""
-        with np.errstate(invalid="ignore"):
-            small = np.abs(uv) <= UNKNOWN_ABOVE
-        # Ten times faster than .all(axis=-1), which loops over pairs.
-        return cls(uv, small[..., 0] & small[..., 1])
+        return cls(uv, _find_known(uv))
+
+    @classmethod
+    def taking(cls, uv: NDArray[np.float32]) -> FlowField:
+        """Build as `with_unknown` from an array that the caller gives away: it is marked in place, not copied."""
+        valid = _find_known(uv)
+        if uv.flags.writeable:
+            for rows in _strips(uv):
+                np.copyto(uv[rows], np.nan, where=~valid[rows][..., None])
+        return cls(uv, valid)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """Let `np.asarray(flow)` give `uv`."""
@@ -93,6 +103,26 @@ class FlowField:
     def magnitude(self) -> NDArray[np.float32]:
         """Length of the flow in pixels, float32 `(H, W)`; NaN where unknown."""
         return np.hypot(self.uv[..., 0], self.uv[..., 1])
+
+
+def _strips(uv: NDArray[np.float32]) -> Iterator[slice]:
+    # A field may have half a gigabyte: what is asked about it is asked of a few rows at a time.
+    step = max(1, _STRIP_PIXELS // max(1, uv.shape[1]))
+    return (slice(first, first + step) for first in range(0, uv.shape[0], step))
+
+
+def _find_known(uv: NDArray[np.float32]) -> NDArray[np.bool_]:
+    valid = np.empty(uv.shape[:2], bool)
+    with np.errstate(invalid="ignore"):
+        for rows in _strips(uv):
+            small = np.abs(uv[rows]) <= UNKNOWN_ABOVE
+            # Ten times faster than .all(axis=-1), which loops over pairs.
+            valid[rows] = small[..., 0] & small[..., 1]
+    return valid
+
+
+def _is_marked(uv: NDArray[np.float32], valid: NDArray[np.bool_]) -> bool:
+    return all((np.isnan(uv[rows]) | valid[rows][..., None]).all() for rows in _strips(uv))
 
 
 def check_frame(frame: Frame, name: str = "frame") -> None:

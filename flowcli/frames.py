@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias, Union
+from typing import Any, TypeAlias, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from flowcli.errors import InputError
 from flowcli.flow import Frame
 
-FrameLike: TypeAlias = Union[Frame, NDArray[np.uint16], NDArray[np.floating], "os.PathLike[str]", str, object]
+FrameLike: TypeAlias = Union[Frame, NDArray[np.uint16], NDArray[np.floating[Any]], "os.PathLike[str]", str, object]
 """uint8, uint16 or float 0..1 array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`; a torch tensor `(C, H, W)` of
 the same types and channels; a PIL image; the path of an image file."""
 
@@ -39,7 +40,7 @@ def as_frame(value: FrameLike, name: str = "frame") -> Frame:
     if isinstance(value, str | os.PathLike):
         from flowcli.io.image import read_image
 
-        return read_image(Path(value))
+        return read_image(Path(cast("str | os.PathLike[str]", value)))
     array = _as_array(value, name)
     if array.ndim == 2:
         array = array[..., None]
@@ -49,29 +50,35 @@ def as_frame(value: FrameLike, name: str = "frame") -> Frame:
     return array if array.shape[2] == 3 else np.repeat(array, 3, axis=2)
 
 
-def _as_array(value: object, name: str) -> NDArray:
+def as_frames(values: Sequence[FrameLike], names: Sequence[str]) -> list[Frame]:
+    """Return pictures that belong together; see `as_frame`. Image files get one range of values, see `read_images`."""
+    if all(isinstance(value, str | os.PathLike) for value in values):
+        from flowcli.io.image import read_images
+
+        return read_images([Path(cast("str | os.PathLike[str]", value)) for value in values])
+    return [as_frame(value, name) for value, name in zip(values, names, strict=True)]
+
+
+def _as_array(value: object, name: str) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
-        return value
-    module = type(value).__module__.partition(".")[0]
-    if module == "torch" and hasattr(value, "detach"):
-        tensor = value.detach().cpu()  # pyright: ignore[reportAttributeAccessIssue]
-        if str(tensor.dtype) == "torch.bfloat16":
-            tensor = tensor.float()
-        array = tensor.numpy()
-        if array.ndim == 3:
-            if array.shape[0] not in (1, 3, 4):
-                raise InputError(
-                    f"expected {name} as a torch tensor (C, H, W) with 1, 3 or 4 channels, got {array.shape}"
-                )
-            return np.ascontiguousarray(array.transpose(1, 2, 0))
-        return array
-    if module == "PIL" and hasattr(value, "convert"):
-        deep = value.mode.startswith(("I", "F"))  # pyright: ignore[reportAttributeAccessIssue]
-        return np.asarray(value if deep else value.convert("RGB"))  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue, reportArgumentType]
+        return cast("NDArray[Any]", value)
+    # By name, so that neither torch nor Pillow has to be loaded or installed.
+    library, picture = type(value).__module__.partition(".")[0], cast("Any", value)
+    if library == "torch" and hasattr(value, "detach"):
+        tensor = picture.detach().cpu()
+        array = cast("NDArray[Any]", (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy())
+        if array.ndim != 3:
+            return array
+        if array.shape[0] not in (1, 3, 4):
+            raise InputError(f"expected {name} as a torch tensor (C, H, W) with 1, 3 or 4 channels, got {array.shape}")
+        return np.ascontiguousarray(np.moveaxis(array, 0, 2))
+    if library == "PIL" and hasattr(value, "convert"):
+        deep = str(picture.mode).startswith(("I", "F"))
+        return np.asarray(picture if deep else picture.convert("RGB"))
     raise InputError(f"expected {name} as {_ACCEPTED}; got {type(value).__module__}.{type(value).__qualname__}")
 
 
-def _to_8_bits(array: NDArray, name: str) -> Frame:
+def _to_8_bits(array: NDArray[Any], name: str) -> Frame:
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.uint16:
@@ -82,5 +89,5 @@ def _to_8_bits(array: NDArray, name: str) -> Frame:
         low, high = float(array.min()), float(array.max())
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # NaN as well
             raise InputError(f"expected {name} as floats from 0 to 1, got values from {low:g} to {high:g}; divide them")
-        return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
+        return np.rint(np.minimum(np.maximum(array, 0), 1) * 255).astype(np.uint8)
     raise InputError(f"expected {name} as {_ACCEPTED}; got {array.dtype} {array.shape}")

@@ -56,9 +56,13 @@ class EstimatorOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", str(self.model))
+        if not isinstance(self.device, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"expected {flag('device')} as text such as auto, cpu or cuda, got {self.device!r}")
+        if self.refine not in (None, True, False):
+            raise UsageError(f"expected {flag('refine')} as true or false, got {self.refine!r}")
         for name, choices in CHOICES.items():
             value = getattr(self, name)
-            if value is not None and value not in choices:
+            if value not in choices and not (value is None and name in _OPTIONAL):
                 raise UsageError(f"expected {flag(name)} as one of {', '.join(choices)}, got {value!r}")
         for name, (least, most) in RANGES.items():
             value = getattr(self, name)
@@ -100,6 +104,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "precision": PRECISIONS,
     "kernels": KERNELS,
 }
+_OPTIONAL = frozenset({"preset"})
 RANGES: dict[str, tuple[float, float]] = {
     "memory": (2**-10, 2**20),
     "batch": (1, 2**20),

@@ -90,3 +90,15 @@ def probe_video(path):
 @pytest.fixture
 def probe():
     return probe_video
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what needs a GPU where there is none; torch is loaded only if there is such a test."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        items[:] = [item for item in items if item not in marked]
+        config.hook.pytest_deselected(items=marked)

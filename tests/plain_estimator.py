@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flowcli.deferred import Deferred
 from flowcli.errors import EngineError
 from flowcli.flow import FlowField
 from flowcli.methods import METHODS, Method
@@ -80,4 +81,6 @@ def build(options, checkpoint):
     return PlainMethod(options)
 
 
-METHODS["plain"] = Method("for tests", f"{__name__}:build", frozenset({"threads", "misdeed", "after", "mark"}))
+METHODS["plain"] = Method(
+    "for tests", Deferred(f"{__name__}:build"), frozenset({"threads", "misdeed", "after", "mark"})
+)

@@ -31,7 +31,7 @@ LEVELS = {
 # Parts of one level do not know each other, with these exceptions: (importer, imported).
 ALLOWED = {("flow", "errors")}
 TORCH_PARTS = {
-    "model", "kernels", "checkpoints", "runtime", "coarse_to_fine", "methods", "estimator", "training", "benchmark"
+    "model", "kernels", "checkpoints", "runtime", "coarse_to_fine", "methods", "training", "benchmark"
 }  # fmt: skip
 TERMINAL_LIBRARIES = {"typer", "tqdm"}
 
@@ -84,6 +84,13 @@ def test_importing_the_command_line_is_light(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({{'torch', 'numpy', 'cv2', 'av'}} & sys.modules.keys()))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("module", ["flowcli.options", "flowcli.methods", "flowcli.estimator"])
+def test_torch_waits_for_a_method_that_needs_it(module: str) -> None:
+    code = f"import sys, {module}; print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"
 
 
 def test_the_public_names_exist() -> None:

@@ -21,6 +21,9 @@ def batch(
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
+    same_length: options.SameLength = False,
+    range: options.Range = "auto",
+    strict: options.Strict = False,
     resize: options.ResizeTo = None,
     fps: options.Fps = None,
     style: options.StyleName = "wheel",
@@ -67,6 +70,9 @@ def batch(
         options.read_fps(fps),
         options.read_resize(resize),
         Appearance(style, scale, legend),
+        same_length,
+        options.read_range(range),
+        strict,
     )
     if scale is not None:
         check_scale(scale)
@@ -83,7 +89,7 @@ def batch(
         engine = partial(run_in_processes, options=estimator_options, number=jobs)
 
     def expect(item: BatchItem) -> int:
-        return expect_pairs(item.inputs, settings.selection, settings.fps)
+        return expect_pairs(item.inputs, settings.selection, settings.fps, settings.same_length)
 
     work = Batch(items, settings, Path(output), described, part)
     with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite, notify=message)) as run:

@@ -20,6 +20,9 @@ def estimate(
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
+    same_length: options.SameLength = False,
+    range: options.Range = "auto",
+    strict: options.Strict = False,
     resize: options.ResizeTo = None,
     size: options.Size = None,
     fps: options.Fps = None,
@@ -37,7 +40,7 @@ def estimate(
     import time
     from contextlib import closing
 
-    from flowcli.cli.console import print_json, print_result, progress
+    from flowcli.cli.console import message, print_json, print_result, progress
     from flowcli.io.sources import open_source
     from flowcli.jobs.sequence import PairStream, write_flows
     from flowcli.output.inputs import InputFiles
@@ -56,7 +59,12 @@ def estimate(
         fps=options.read_fps(fps),
         # Unbuffered: a thread that waits in it must not hold a lock when the program ends.
         stdin=getattr(sys.stdin.buffer, "raw", sys.stdin.buffer),
+        same_length=same_length,
+        values=options.read_range(range),
+        strict=strict,
     )
+    for note in source.notes:
+        message(note)
     plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format)
     target.target(source.size)
     if scale is not None:

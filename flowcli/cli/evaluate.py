@@ -13,6 +13,7 @@ from flowcli.cli.console import message, print_json, print_result, progress
 from flowcli.cli.estimator_options import with_estimator_options
 from flowcli.errors import OutputError
 from flowcli.evaluation.datasets import DATASETS
+from flowcli.methods import named_methods
 from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def evaluate(
             "--model",
             metavar="M",
             rich_help_panel=options.MODEL,
-            help="compact (default), perceiver-io, dis, farneback, zero or a checkpoint file; repeat it to compare. "
-            "A row for zero, no motion anywhere, is always there.",
+            help=f"compact (default), perceiver-io, {', '.join(named_methods())} or a checkpoint file; repeat it to "
+            "compare. A row for zero, no motion anywhere, is always there.",
         ),
     ] = None,
     estimator_options: EstimatorOptions = EstimatorOptions(),

@@ -61,12 +61,18 @@ def _describe_flow(path: Path, data: bytes) -> dict[str, object]:
 
 
 def _describe_image(path: Path, data: bytes) -> dict[str, object]:
-    from flowcli.io.headers import read_header
-    from flowcli.io.image import decode_image
+    from flowcli.io.image import decode_image, read_header
 
-    kind, _, _ = read_header(data, str(path))
+    kind, _ = read_header(data, str(path))
     height, width = decode_image(data, str(path)).shape[:2]  # upright
-    return {"file": str(path), "holds": "image", "format": kind, "bytes": len(data), "width": width, "height": height}
+    return {
+        "file": str(path),
+        "holds": "image",
+        "format": kind.name,
+        "bytes": len(data),
+        "width": width,
+        "height": height,
+    }
 
 
 def _summarize(values: NDArray[np.float32]) -> dict[str, float] | None:

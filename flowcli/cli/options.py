@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from flowcli.io.frames import Moment, Selection
     from flowcli.io.frames_resize import Resize
+    from flowcli.io.image.range import RangeChoice
     from flowcli.jobs.shard import Shard
 
 Value = TypeVar("Value")
@@ -134,6 +135,32 @@ End = Annotated[
 Stride = Annotated[
     int, typer.Option("--stride", min=1, metavar="N", rich_help_panel=FRAMES, help="Take every N-th frame.")
 ]
+SameLength = Annotated[
+    bool,
+    typer.Option(
+        "--same-length",
+        rich_help_panel=FRAMES,
+        help="As many results as frames: repeat the last flow. N frames have N-1 flows between them.",
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        rich_help_panel=FRAMES,
+        help="Frames missing by number, and files in a folder that are no frames, are an error.",
+    ),
+]
+Range = Annotated[
+    str,
+    typer.Option(
+        "--range",
+        metavar="LOW:HIGH|auto|full",
+        rich_help_panel=FRAMES,
+        help="Values of images with more than 8 bits that become black and white: auto takes those that the sequence "
+        "uses, full all that the file could hold.",
+    ),
+]
 Size = Annotated[
     str | None,
     typer.Option("--size", metavar="WxH", rich_help_panel=FRAMES, help="Size of raw frames on stdin, in pixels."),
@@ -198,6 +225,16 @@ def read_selection(start: str | None, end: str | None, stride: int) -> Selection
 def read_size(text: str | None, option: str = "--size") -> tuple[int, int] | None:
     """Return (height, width) of `WxH`; raises typer.BadParameter."""
     return _read(_parse_size, text, option)
+
+
+def read_range(text: str) -> RangeChoice:
+    """Return the range of values that `LOW:HIGH`, `auto` or `full` asks for; raises typer.BadParameter."""
+    from flowcli.io.image import parse_range
+
+    def parse(text: str) -> RangeChoice:
+        return parse_range(text)
+
+    return _read(parse, text, "--range") or "auto"
 
 
 def read_shard(text: str | None) -> Shard:

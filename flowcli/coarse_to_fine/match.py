@@ -1,11 +1,9 @@
 """The exhaustive match of two small frames, in both directions at once.
 
-The network answers motion of about two pixels. Where a scene moves faster, every finer level inherits what the first
-one got wrong, and levels coarser still lose what is thin: a pole, a lane marking. So at one
-small level every displacement up to about a quarter of the frame is compared, and semi-global aggregation chooses
-(Hirschmueller, "Stereo Processing by Semiglobal Matching and Mutual Information", PAMI 2008, here with displacements of
-two dimensions as labels): a path along a row or a column pays a little for each step to a displacement beside the last
-one and at most so much for any jump. The time depends on the size of that level alone, not on the frames'.
+Every displacement up to about a quarter of the frame is compared, and semi-global aggregation chooses (Hirschmueller,
+"Stereo Processing by Semiglobal Matching and Mutual Information", PAMI 2008, here with displacements of two dimensions
+as labels): a path along a row or a column pays a little for each step to a displacement beside the last one and at most
+so much for any jump. The time depends on the size of that level alone, not on the frames'.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from flowcli.runtime.threads import Workers
 def match_frames(
     frame1: Tensor, frame2: Tensor, workers: Workers, kernels: Library | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Find the flow of small frames without any first guess.
+    """Find the flow of small frames without any initial flow.
 
     Args:
         frame1: float `(B, 3, H, W)` in [-1, 1]; some 50 to 70 pixels on the shorter side.

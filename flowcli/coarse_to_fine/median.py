@@ -26,7 +26,6 @@ from flowcli.runtime.threads import Workers
 PIXELS = 2**13
 """Pixels worked on at once: their neighbours fit into a processor's cache."""
 
-
 _GATHERED = 128
 """Rows filtered at once on a GPU, where every pixel's 25 neighbours are gathered."""
 

@@ -18,7 +18,7 @@ from flowcli.coarse_to_fine.fusion import Directions, exchange, fuse
 from flowcli.coarse_to_fine.gate import apply_updates, refine_full_size
 from flowcli.coarse_to_fine.initialise import Start, start_level
 from flowcli.coarse_to_fine.inpaint import inpaint
-from flowcli.coarse_to_fine.pyramid import Level, Pyramid
+from flowcli.coarse_to_fine.pyramid import Level, Pyramid, open_level
 from flowcli.coarse_to_fine.residual import Residual
 from flowcli.coarse_to_fine.resize import resize_flow
 from flowcli.coarse_to_fine.schedule import plan_levels
@@ -61,8 +61,7 @@ def estimate_flow(
     pyramids = [Pyramid(frame, levels[0].size) for frame in (frame1, frame2)]
     flow = torch.zeros(2 * len(frame1), 2, *levels[0].size, device=frame1.device)
     for step in (step for step in levels if step.both):
-        seen = [pyramid.at(step.size, step.eight_bit) for pyramid in pyramids]
-        level = Level(torch.cat(seen), torch.cat(seen[::-1]), workers)
+        level = open_level(pyramids, step.size, step.eight_bit, workers, both=True)
 
         # 2. Start: one small level is matched exhaustively, both directions in one batch.
         flow = start_level(level, start or Start()) if step.matched else resize_flow(flow, step.size)
@@ -91,10 +90,11 @@ def estimate_flow(
         if results:
             pyramids = [Pyramid(frame, step.size) for step in fine[:1] for frame in (first, second)]
         for step in fine:
-            seen = [pyramid.at(step.size, step.eight_bit) for pyramid in pyramids]
-            level = Level(seen[0], seen[1], workers)
+            level = open_level(pyramids, step.size, step.eight_bit, workers)
             flow = apply_updates(level, resize_flow(flow, step.size), step.updates)
             return_freed_memory(step.size)
+
+        pyramids = []
 
         # 5. Fusion with the initial flow, at full size.
         level = Level(first, second, workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -75,3 +76,19 @@ class Level:
     def greys(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Both frames in 8-bit grey, `(B, H, W)`."""
         return to_grey(self.frame1), to_grey(self.frame2)
+
+
+def open_level(pyramids: Sequence[Pyramid], size: Size, eight_bit: bool, workers: Workers, both: bool = False) -> Level:
+    """Return one level of the pyramids of frame 1 and of frame 2.
+
+    Args:
+        pyramids: of frame 1 and of frame 2.
+        size: of the level.
+        eight_bit: return frames as uint8.
+        workers: of the level.
+        both: a batch of both directions: frames 1 and 2 in the first half, exchanged in the second.
+    """
+    frame1, frame2 = (pyramid.at(size, eight_bit) for pyramid in pyramids)
+    if both:
+        frame1, frame2 = torch.cat((frame1, frame2)), torch.cat((frame2, frame1))
+    return Level(frame1, frame2, workers)

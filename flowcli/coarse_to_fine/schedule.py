@@ -48,7 +48,7 @@ def plan_levels(full: Size, residual: Residual | None, config: Config) -> list[S
         )
         for size in sizes
     ]
-    return [step for step in steps if step.updates]
+    return [step for step in steps if step.updates] or steps[:1]
 
 
 def level_sizes(size: Size, config: Config) -> list[Size]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcli.flow import FlowField, Frame
-from flowcli.io.image import read_image
+from flowcli.io.image import read_images
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,8 @@ class LabelledPair:
     read_matched: Callable[[], NDArray[np.bool_]] | None = None
     truth_factor: int = 1
 
-    def read_frame1(self) -> Frame:
-        """Decode or make frame 1, uint8 `(H, W, 3)`."""
-        return read_image(self.frame1) if isinstance(self.frame1, Path) else self.frame1()
-
-    def read_frame2(self) -> Frame:
-        """Decode or make frame 2, uint8 `(H, W, 3)`."""
-        return read_image(self.frame2) if isinstance(self.frame2, Path) else self.frame2()
+    def read_frames(self) -> list[Frame]:
+        """Decode or make both frames, uint8 `(H, W, 3)` each."""
+        if isinstance(self.frame1, Path) and isinstance(self.frame2, Path):
+            return read_images([self.frame1, self.frame2])
+        return [read_images([frame])[0] if isinstance(frame, Path) else frame() for frame in (self.frame1, self.frame2)]

@@ -39,7 +39,7 @@ def evaluate(estimator: Estimator, pairs: Sequence[LabelledPair]) -> Iterator[Pa
         nonlocal reading
         for pair in pairs:
             started = perf_counter()
-            frame1, frame2 = pair.read_frame1(), pair.read_frame2()
+            frame1, frame2 = pair.read_frames()
             try:
                 check_pair(frame1, frame2)
             except InputError as error:

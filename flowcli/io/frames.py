@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import glob
 import math
+import os
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from flowcli.errors import InputError, UsageError
 from flowcli.io.image import IMAGE_SUFFIXES
 from flowcli.io.own_results import leave_out_results
 
+# What file managers leave behind.
+_SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 _TIMESTAMP = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
 
 
@@ -88,8 +93,55 @@ def list_images(folder: Path) -> list[Path]:
 
     Hidden files are left out, and what is called as this program's own results are, such as 001.flow.png.
     """
-    found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-    return sorted(leave_out_results(found), key=natural_key)
+    return survey_folder(folder)[0]
+
+
+def survey_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the images of a folder and its files that are none, both in natural order.
+
+    Hidden files are in neither, and results of this program, by their names, are no images.
+    """
+    images: list[Path] = []
+    others: list[Path] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name in _SYSTEM_FILES or entry.is_dir():
+                continue
+            path = folder / entry.name
+            (images if path.suffix.lower() in IMAGE_SUFFIXES else others).append(path)
+    return sorted(leave_out_results(images), key=natural_key), sorted(others, key=natural_key)
+
+
+def find_gaps(paths: Sequence[Path]) -> list[tuple[Path, Path, int]]:
+    """Return where numbers are missing in a sequence of files: the files before and after, and how many between them.
+
+    Only names that differ in one number are compared. Frames may be numbered in steps (0, 10, 20 ...): what most
+    neighbours have is the step, unless there are neighbours one apart.
+    """
+    steps = [_step_between(first, second) for first, second in pairwise(paths)]
+    counts = Counter(step for step in steps if step)
+    if not counts:
+        return []
+    usual = 1 if 1 in counts else counts.most_common(1)[0][0]
+    # Times instead of numbers have no step.
+    if usual > 1 and counts[usual] * 2 < counts.total():
+        return []
+    return [
+        (first, second, step // usual - 1)
+        for (first, second), step in zip(pairwise(paths), steps, strict=True)
+        if step is not None and step > usual and step % usual == 0
+    ]
+
+
+def _step_between(first: Path, second: Path) -> int | None:
+    # "a_009.png", "a_012.png" -> 3; None where anything else differs.
+    before, after = (re.split(r"(\d+)", path.name) for path in (first, second))
+    if len(before) != len(after):
+        return None
+    different = [k for k, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]
+    if len(different) != 1 or different[0] % 2 == 0:
+        return None
+    return int(after[different[0]]) - int(before[different[0]])
 
 
 def expand_glob(pattern: str) -> list[Path]:

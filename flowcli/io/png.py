@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from flowcli.errors import FormatError
 from flowcli.io.limits import check_size
@@ -26,14 +27,22 @@ class PngHeader:
         width: in pixels.
         bit_depth: bits per channel (or per palette index).
         color_type: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha.
+        interlaced: whether the rows come in seven passes.
         end: number of bytes up to and including the IEND chunk.
+        exif: content of the eXIf chunk, or nothing.
+        durations: seconds of each frame of an animation (APNG); empty for a still.
+        first_is_apart: whether the picture that viewers without animation show is no frame of the animation.
     """
 
     height: int
     width: int
     bit_depth: int
     color_type: int
-    end: int
+    interlaced: bool = False
+    end: int = 0
+    exif: bytes = b""
+    durations: tuple[Fraction, ...] = ()
+    first_is_apart: bool = False
 
 
 def check_png(data: bytes, name: str) -> PngHeader:
@@ -49,6 +58,8 @@ def check_png(data: bytes, name: str) -> PngHeader:
     if data[:8] != SIGNATURE:
         raise FormatError(f"{name}: expected a PNG file, found other data")
     header: PngHeader | None = None
+    exif, animated, pixels_seen, apart = b"", False, False, False
+    durations: list[Fraction] = []
     view, position = memoryview(data), 8
     while True:
         if position + 12 > len(data):
@@ -62,9 +73,22 @@ def check_png(data: bytes, name: str) -> PngHeader:
         if header is None:
             if kind != b"IHDR" or length != 13:
                 raise FormatError(f"{name}: PNG file is damaged: expected the chunk IHDR first")
-            width, height, bit_depth, color_type = struct.unpack_from(">IIBB", data, position + 8)
+            width, height, bit_depth, color_type, _, _, passes = struct.unpack_from(">IIBBBBB", data, position + 8)
             check_size(name, height, width)
-            header = PngHeader(height, width, bit_depth, color_type, 0)
-        if kind == b"IEND":
-            return PngHeader(header.height, header.width, header.bit_depth, header.color_type, end)
+            header = PngHeader(height, width, bit_depth, color_type, passes != 0)
+        elif kind == b"eXIf":
+            exif = bytes(view[position + 8 : end - 4])
+        elif kind == b"acTL":
+            animated = True
+        elif kind == b"fcTL" and length == 26:
+            durations.append(read_duration(*struct.unpack_from(">HH", data, position + 28)))
+        elif kind == b"IDAT" and not pixels_seen:
+            pixels_seen, apart = True, animated and not durations
+        elif kind == b"IEND":
+            return replace(header, end=end, exif=exif, durations=tuple(durations) * animated, first_is_apart=apart)
         position = end
+
+
+def read_duration(numerator: int, denominator: int) -> Fraction:
+    """Return the seconds for which a frame of an animation is shown; 0 means 1/10, as in browsers."""
+    return Fraction(numerator, denominator or 100) or Fraction(1, 10)

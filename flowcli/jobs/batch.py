@@ -158,6 +158,8 @@ class Batch:
             try:
                 with closing(engine(jobs)) as reports:
                     for name, event in reports:
+                        for note in event.notes if isinstance(event, Started) else ():
+                            notify(note)
                         yield self._note(journal, name, event)
             finally:
                 self._remove_leftovers()

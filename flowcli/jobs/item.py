@@ -111,11 +111,19 @@ class ItemJob:
 
 @dataclass(frozen=True)
 class Started:
-    """The item was opened: its number of pairs, the scale of its pictures, and the part that it begins with."""
+    """The item was opened.
+
+    Attributes:
+        pairs: how many it has.
+        scale: of its pictures.
+        part: the one that it begins with.
+        notes: what the user should know of how it is read.
+    """
 
     pairs: int
     scale: float | None
     part: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,14 @@ def work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None
 
 def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
     settings, part = job.settings, job.first_part
-    source = open_source(job.item.inputs, selection=settings.selection, fps=settings.fps)
+    source = open_source(
+        job.item.inputs,
+        selection=settings.selection,
+        fps=settings.fps,
+        values=settings.values,
+        strict=settings.strict,
+        same_length=settings.same_length,
+    )
     assert source.count is not None
     settings.resize.target(source.size)
     if source.count < job.at_least:
@@ -168,7 +183,7 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
-    yield Started(source.count, scale.fixed, part)
+    yield Started(source.count, scale.fixed, part, source.notes)
     _make_folders(job)
     model = str(estimator.settings.get("model"))
     pairs = min(source.count, part * PART)
@@ -189,6 +204,8 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
                 part += 1
             if len(names) < PART:
                 break
+        # What is wrong with an input is told after its last frame.
+        next(stream.take(1), None)
     if pairs == 0 and stream.fault is not None:
         raise stream.fault
     files = _join(job, source, part, model, scale)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flowcli.io.frames import Selection
 from flowcli.io.frames_resize import Resize
+from flowcli.io.image import RangeChoice
 from flowcli.output.destination import VIDEO_SUFFIXES, Destination
 from flowcli.output.plan import Output, OutputPlan, arrange_outputs
 from flowcli.output.writer import Appearance
@@ -30,6 +31,9 @@ class BatchSettings:
         fps: of folders of frames; None for the default.
         resize: the size at which flow is estimated.
         look: how pictures look.
+        same_length: as many pairs as frames: the last flow of a sequence once more.
+        values: which values of deep images become black and white.
+        strict: whether missing frames are an error.
     """
 
     flow_suffix: str | None
@@ -41,6 +45,9 @@ class BatchSettings:
     fps: Fraction | None = None
     resize: Resize = field(default_factory=Resize)
     look: Appearance = field(default_factory=Appearance)
+    same_length: bool = False
+    values: RangeChoice = "auto"
+    strict: bool = False
 
     def describe(self, output: Output) -> dict[str, object]:
         """Return what the content of an output depends on, besides input and estimator, as plain JSON values."""
@@ -51,7 +58,8 @@ class BatchSettings:
                 # Frame 5 is not second 5.
                 value = moment["value"]
                 plain["selection"][key] = value if isinstance(value, int) else f"{value} s"
-        return choose_settings(output, plain | {"fps": None if self.fps is None else str(self.fps), "part": PART})
+        fps = None if self.fps is None else str(self.fps)
+        return choose_settings(output, plain | {"fps": fps, "values": str(self.values), "part": PART})
 
     def arrange(self, folder: Path, name: str, *, is_pair: bool) -> OutputPlan:
         """Return the outputs of the item `name` in the output folder."""
@@ -78,4 +86,9 @@ class BatchSettings:
 def choose_settings(output: Output, settings: dict[str, object]) -> dict[str, object]:
     """Return those of the settings of a batch that the content of `output` depends on."""
     keys = ["selection", "fps", "resize", "part", *(["look"] if output.is_drawn else [])]
+    if settings.get("same_length"):
+        # Only then, so that journals from before there was a choice still fit.
+        keys.append("same_length")
+    if settings.get("values", "auto") != "auto":  # journals from before there was a choice have none
+        keys.append("values")
     return {key: settings[key] for key in keys}

@@ -10,7 +10,7 @@ from pathlib import Path
 from flowcli.errors import InputError
 from flowcli.flow import Frame
 from flowcli.io.frames import Selection
-from flowcli.io.image import IMAGE_SUFFIXES, read_image
+from flowcli.io.image import IMAGE_SUFFIXES, read_images
 from flowcli.io.sources import DEFAULT_FPS, FrameSource, open_source
 
 
@@ -46,7 +46,8 @@ class Shots:
 
         Args:
             inputs: images, a folder, a glob or a video, as typed; none for flow without frames. They are the frames
-                that the flow was estimated from: one more than `count`. For a single flow the first frame will do.
+                that the flow was estimated from: one more than `count`, or as many where the last flow was repeated.
+                For a single flow the first frame will do.
             count: number of flow files.
             fps: shots per second; a video knows its own, and the default is 25.
             selection: which of the frames; None for all.
@@ -60,9 +61,11 @@ class Shots:
         self._source: FrameSource | None = None
         self.fps, self.aspect = fps or DEFAULT_FPS, Fraction(1)
         if len(inputs) == count == 1 and _is_image(inputs[0]):
-            self._image = read_image(inputs[0])
+            (self._image,) = read_images(inputs)
         elif inputs:
             self._source = open_source(inputs, selection=selection, fps=fps)
+            if self._source.count is not None and self._source.count + 1 == count > 1:
+                self._source = open_source(inputs, selection=selection, fps=fps, same_length=True)
             self.fps, self.aspect = self._source.fps, self._source.aspect
             if self._source.count is not None and self._source.count != count:
                 raise self._wrong_number(f"found {self._source.count + 1}")

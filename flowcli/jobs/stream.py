@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 
 from flowcli.estimator import Estimator
 from flowcli.flow import FlowField, Pair
@@ -18,15 +19,23 @@ def estimate_pairs(
     """Yield the flow of each pair, in order.
 
     Args:
-        pairs: frame pairs of any equal size.
+        pairs: frame pairs of any equal size; one that repeats the one before gets the same flow.
         estimator: estimates them.
         backward: estimate frame 2 -> frame 1 as well.
         resize: the size at which to estimate; the flow comes back on the grid and in the pixels of the originals.
     """
     waiting: deque[FramePair] = deque()
+    repeated: FramePair | None = None
+    result: PairFlow | None = None
 
     def frames() -> Iterator[Pair]:
+        nonlocal repeated
+        begun = False
         for pair in pairs:
+            if pair.repeats and begun:
+                repeated = pair
+                continue
+            begun = True
             waiting.append(pair)
             height, width = pair.frame1.shape[:2]
             size = resize.target((height, width))
@@ -41,4 +50,7 @@ def estimate_pairs(
         pair = waiting.popleft()
         height, width = pair.frame1.shape[:2]
         original = (height, width)
-        yield PairFlow(pair, resize_flow(forward, original), None if back is None else resize_flow(back, original))
+        result = PairFlow(pair, resize_flow(forward, original), None if back is None else resize_flow(back, original))
+        yield result
+    if repeated is not None and result is not None:
+        yield replace(result, pair=repeated)

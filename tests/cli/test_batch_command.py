@@ -5,36 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from constant_flow import ConstantFlows
 from typer.testing import CliRunner
 
 from flowcli.cli.batch import batch
 from flowcli.errors import FlowcliError, InputError
-from flowcli.flow import FlowField
 from flowcli.io.image import write_image
 
 app = typer.Typer()
 app.command()(batch)
-
-
-class FakeEstimator:
-    built = 0
-
-    def __init__(self, model: str, **options: object) -> None:
-        type(self).built += 1
-        self.settings = {"model": model}
-
-    def flows(self, pairs, together=1):
-        for frame1, _ in pairs:
-            yield FlowField(np.full((*frame1.shape[:2], 2), (2, 1), np.float32))
+FLOWS = ConstantFlows({"compact": (2, 1)})
 
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch, tmp_path):
-    import flowcli.estimator
-
-    monkeypatch.setattr(FakeEstimator, "built", 0)
-    # Not setattr: looking at the old value would import torch.
-    monkeypatch.setitem(vars(flowcli.estimator), "Estimator", FakeEstimator)
+    FLOWS.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
 
@@ -128,7 +113,7 @@ def test_requests_that_cannot_work_are_refused_before_the_network_is_loaded(clip
     result = run(*arguments)
     assert isinstance(result.exception, FlowcliError)
     assert expected in str(result.exception)
-    assert FakeEstimator.built == 0
+    assert FLOWS.built == []
     assert not Path("out").exists()
 
 

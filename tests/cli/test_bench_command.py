@@ -12,6 +12,7 @@ from flowcli.benchmark import plan
 from flowcli.benchmark.cases import RIVALS
 from flowcli.benchmark.plan import Request
 from flowcli.cli.bench import Against, bench
+from flowcli.errors import UsageError
 
 app = typer.Typer()
 app.command()(bench)
@@ -53,10 +54,21 @@ def test_without_options_the_compact_network_is_measured(requests: list[Request]
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--size", "big"], ["--against", "raft"], ["--preset", "quick"], ["--kernels", "fast"], ["--repeats", "0"]],
+    [["--size", "big"], ["--against", "raft"], ["--repeats", "0"]],
 )
 def test_wrong_usage_is_refused_before_anything_runs(requests: list[Request], arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2
+    assert requests == []
+
+
+@pytest.mark.parametrize("arguments", [["--preset", "quick"], ["--kernels", "fast"], ["--precision", "fp8"]])
+def test_a_wrong_value_among_several_is_refused_too(requests: list[Request], arguments: list[str]) -> None:
+    error = (
+        CliRunner().invoke(app, [arguments[0], "auto" if arguments[0] != "--preset" else "fast", *arguments]).exception
+    )
+    assert isinstance(error, UsageError)
+    assert str(error).startswith(f"expected {arguments[0]} as one of ")
+    assert str(error).endswith(f"got {arguments[1]!r}")
     assert requests == []
 
 

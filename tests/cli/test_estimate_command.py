@@ -5,39 +5,22 @@ import cv2
 import numpy as np
 import pytest
 import typer
+from constant_flow import ConstantFlow, ConstantFlows
 from typer.testing import CliRunner
 
 from flowcli.cli.estimate import estimate
 from flowcli.errors import FlowcliError
-from flowcli.flow import FlowField
 from flowcli.io.flow import read_flow
 from flowcli.io.image import read_image, write_image
 
 app = typer.Typer()
 app.command()(estimate)
-
-
-class FakeEstimator:
-    """A constant shift of (3, -2) pixels; records whether it was built."""
-
-    built = 0
-
-    def __init__(self, model: str, **options: object) -> None:
-        type(self).built += 1
-        self.settings = {"model": model, **options}
-
-    def flows(self, pairs, together=1):
-        for frame1, _ in pairs:
-            yield FlowField(np.full((*frame1.shape[:2], 2), (3, -2), np.float32))
+FLOWS = ConstantFlows({"compact": (3, -2), "dis": (3, -2)})
 
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch, tmp_path):
-    import flowcli.estimator
-
-    monkeypatch.setattr(FakeEstimator, "built", 0)
-    # Not setattr: looking at the old value would import torch.
-    monkeypatch.setitem(vars(flowcli.estimator), "Estimator", FakeEstimator)
+    FLOWS.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
 
@@ -57,7 +40,7 @@ def refusal(*arguments: str) -> str:
     """The message of a request that must fail before the network is loaded."""
     result = run(*arguments)
     assert isinstance(result.exception, FlowcliError), result.output
-    assert FakeEstimator.built == 0
+    assert FLOWS.built == []
     assert result.stdout == ""
     text = str(result.exception)
     assert "\n" not in text
@@ -199,14 +182,15 @@ def test_requests_that_cannot_work_are_refused_before_the_network_is_loaded(imag
         ["--fps", "0"],
         ["--fps", "1/0"],
         ["--style", "plaid"],
-        ["--threads", "0"],
+        ["--initial-flow", "farneback"],
+        ["--threads", "many"],
     ],
 )
 def test_wrong_option_values_are_usage_errors(images, arguments):
     result = run(*images, *arguments)
     assert result.exit_code == 2
     assert arguments[0] in result.stderr
-    assert FakeEstimator.built == 0
+    assert FLOWS.built == []
 
 
 def test_one_image_and_a_mixture_are_refused(images):
@@ -217,11 +201,10 @@ def test_one_image_and_a_mixture_are_refused(images):
 
 
 def test_the_estimators_own_faults_are_raised_and_leave_no_file(images, monkeypatch):
-    def broken(self, pairs, together=1):
+    def broken(self, pairs):
         raise FlowcliError("no more memory")
-        yield
 
-    monkeypatch.setattr(FakeEstimator, "flows", broken)
+    monkeypatch.setattr(ConstantFlow, "estimate", broken)
     result = run(*images, "-o", "out.flo", "-v", "out.png")
     assert str(result.exception) == "no more memory"
     assert {p.name for p in Path().iterdir()} == {"a.png", "b.png"}

@@ -5,35 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from constant_flow import ConstantFlows
 from typer.testing import CliRunner
 
 from flowcli.cli.estimate import estimate
 from flowcli.errors import FlowcliError, InputError
-from flowcli.flow import FlowField
 from flowcli.io.flow import read_flow
 from flowcli.io.image import read_image, write_image
 
 app = typer.Typer()
 app.command()(estimate)
-
-
-class FakeEstimator:
-    """A constant shift of (2, 1) pixels: what the square of the moving frames does."""
-
-    def __init__(self, model: str, **options: object) -> None:
-        self.settings = {"model": model}
-
-    def flows(self, pairs, together=1):
-        for frame1, _ in pairs:
-            yield FlowField(np.full((*frame1.shape[:2], 2), (2, 1), np.float32))
+# What the square of the moving frames does.
+FLOWS = ConstantFlows({"compact": (2, 1)})
 
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch, tmp_path):
-    import flowcli.estimator
-
-    # Not setattr: looking at the old value would import torch.
-    monkeypatch.setitem(vars(flowcli.estimator), "Estimator", FakeEstimator)
+    FLOWS.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
 
@@ -153,3 +141,30 @@ def test_existing_results_are_kept(make_video, moving_frames):
     assert run("clip.mp4", "--overwrite").exit_code == 0
     assert run("clip.mp4", "-o", "flows").exit_code == 0
     assert "clip_000000.flo: already exists" in str(run("clip.mp4", "-o", "flows").exception)
+
+
+def test_as_many_flows_as_frames(make_video, moving_frames, decode, probe):
+    make_video("clip.mp4", moving_frames(10))
+    assert run("clip.mp4", "-o", "flows/", "-v", "flow.mp4", "--same-length").exit_code == 0
+    assert sorted(path.name for path in Path("flows").iterdir()) == [f"clip_{k:06d}.flo" for k in range(10)]
+    assert len(decode("flow.mp4")) == 10
+    assert probe("flow.mp4")["duration"] == pytest.approx(0.4, abs=0.01)
+
+
+def test_what_is_done_to_interlaced_video_is_said_once(make_video, moving_frames):
+    make_video("clip.mp4", moving_frames(6), "-flags", "+ildct+ilme", "-x264-params", "tff=1")
+    result = run("clip.mp4", "-o", "flows/")
+    assert result.exit_code == 0
+    assert result.stderr == "clip.mp4: is interlaced; its frames are deinterlaced (FFmpeg's bwdif)\n"
+
+
+def test_a_damaged_video_gives_what_it_holds_and_exit_code_1(make_video, moving_frames):
+    path = make_video("clip.mkv", moving_frames(40), "-g", "10", "-bf", "0")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 60] = bytes(60)
+    path.write_bytes(data)
+    result = run("clip.mkv", "-o", "flows/")
+    assert isinstance(result.exception, FlowcliError)
+    assert "damaged" in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert len(list(Path("flows").iterdir())) > 30

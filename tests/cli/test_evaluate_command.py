@@ -1,52 +1,34 @@
-"""`flowcli evaluate` with an estimator that never loads a network."""
+"""`flowcli evaluate` with methods that never load a network."""
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
 import typer
+from constant_flow import ConstantFlows
 from typer.testing import CliRunner, Result
 
-import flowcli.estimator
 from flowcli.cli.evaluate import DatasetName, evaluate
-from flowcli.errors import FlowcliError, InputError, OutputError
+from flowcli.errors import FlowcliError, InputError, OutputError, UsageError
 from flowcli.evaluation.datasets import DATASETS
-from flowcli.flow import FlowField, Frame
+from flowcli.flow import FlowField
 from flowcli.io.flow import write_flow
 from flowcli.io.image import write_image
+from flowcli.options import EstimatorOptions
 
 app = typer.Typer()
 app.command()(evaluate)
 
-# Model name -> horizontal flow that it answers with everywhere.
-ANSWERS = {"compact": 3.0, "dis": 2.0, "zero": 0.0}
-
-
-class FakeEstimator:
-    """Answers with a constant flow; remembers what it was made with."""
-
-    made: ClassVar[list[dict[str, object]]] = []
-
-    def __init__(self, model: str, **options: object) -> None:
-        FakeEstimator.made.append({"model": model, **options})
-        self.u = ANSWERS[model]
-        self.settings: dict[str, object] = {"model": model, "device": "cpu"}
-
-    def flows(self, pairs: Iterable[tuple[Frame, Frame]]) -> Iterator[FlowField]:
-        for frame1, _ in pairs:
-            yield FlowField(np.full((*frame1.shape[:2], 2), (self.u, 0), np.float32))
+# Model name -> flow that it answers with everywhere.
+FLOWS = ConstantFlows({"compact": (3, 0), "dis": (2, 0), "zero": (0, 0)})
 
 
 @pytest.fixture(autouse=True)
-def fake_estimator(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """Put the fake in place of the real class, without loading that; returns what estimators were made with."""
-    monkeypatch.setattr(FakeEstimator, "made", [])
-    monkeypatch.setitem(vars(flowcli.estimator), "Estimator", FakeEstimator)
-    return FakeEstimator.made
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    FLOWS.install(monkeypatch)
 
 
 @pytest.fixture
@@ -130,7 +112,7 @@ def test_csv_and_rows_per_pair(pair_list: Path) -> None:
 def test_json_holds_settings_both_poolings_and_every_pair(pair_list: Path) -> None:
     found = json.loads(run("--pairs", pair_list, "--model", "dis", "--json").stdout)
     assert found["source"] == str(pair_list)
-    assert found["models"]["dis"] == {"model": "dis", "device": "cpu"}
+    assert found["models"]["dis"] == {"model": "dis"}
     assert [(row["dataset"], row["model"]) for row in found["datasets"]] == [
         ("large", "dis"),
         ("large", "zero"),
@@ -166,13 +148,31 @@ def test_pictures_do_not_go_into_a_file(pair_list: Path) -> None:
     assert "found a file" in str(fail("--pairs", pair_list, "--save-worst", "1", "-o", pair_list))
 
 
-def test_options_of_the_estimate_reach_the_estimator(pair_list: Path, fake_estimator: list[dict[str, object]]) -> None:
-    options = ["--device", "cuda:1", "--precision", "bf16", "--threads", "3", "--guess", "dis"]
+def test_each_model_gets_the_options_that_it_knows(pair_list: Path) -> None:
+    options = ["--device", "cuda:1", "--precision", "bf16", "--threads", "3", "--initial-flow", "dis", "--no-refine"]
     options += ["--overlap", "20", "--batch", "4", "--memory", "2.5", "--preset", "fast", "--kernels", "torch"]
     assert run("--pairs", pair_list, *options).exit_code == 0
-    expected = {"device": "cuda:1", "precision": "bf16", "threads": 3, "guess": "dis", "polish": None}
-    expected |= {"overlap": 20, "batch": 4, "memory": 2.5, "preset": "fast", "kernels": "torch"}
-    assert fake_estimator == [{"model": model, **expected} for model in ("compact", "zero")]
+    everything = EstimatorOptions("compact", "dis", False, "fast", "cuda:1", "bf16", "torch", 2.5, 4, 20, 3)
+    assert FLOWS.built == [everything, EstimatorOptions("zero", threads=3)]
+    assert FLOWS.configured == [3]
+
+
+def test_an_option_that_no_model_knows_is_refused(pair_list: Path) -> None:
+    error = fail("--pairs", pair_list, "--model", "dis", "--preset", "best")
+    assert isinstance(error, UsageError)
+    assert str(error).startswith("expected no --preset with --model dis and zero")
+    assert FLOWS.built == []
+
+
+def test_the_network_takes_a_preset_beside_zero_which_has_none(
+    pair_list: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    result = run("--pairs", pair_list, "--model", "compact", "--model", "zero", "--preset", "best", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["models"]
+    assert found["compact"].items() >= {"model": "compact", "preset": "best", "refine": True}.items()
+    assert found["zero"] == {"model": "zero"}
 
 
 @pytest.mark.parametrize(
@@ -187,25 +187,24 @@ def test_options_of_the_estimate_reach_the_estimator(pair_list: Path, fake_estim
         (["--pairs", "p.csv", "-o", "there"], "belong together"),
         (["--pairs", "p.csv", "--save-worst", "0", "-o", "there"], "--save-worst"),
         (["--pairs", "p.csv", "--limit", "0"], "--limit"),
+        (["--pairs", "p.csv", "--initial-flow", "farneback"], "--initial-flow"),
         (["--pairs", "p.csv", "--guess", "farneback"], "--guess"),
     ],
 )
-def test_wrong_usage_exits_with_2(arguments: list[str], message: str, fake_estimator: list[object]) -> None:
+def test_wrong_usage_exits_with_2(arguments: list[str], message: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.replace("│", " ").split())
     assert result.stdout == ""
-    assert fake_estimator == []
+    assert FLOWS.built == []
 
 
-def test_files_are_checked_before_a_model_is_loaded(
-    pair_list: Path, middlebury: Path, fake_estimator: list[object]
-) -> None:
+def test_files_are_checked_before_a_model_is_loaded(pair_list: Path, middlebury: Path) -> None:
     (pair_list.parent / "c2.png").unlink()
     assert isinstance(fail("--pairs", pair_list), InputError)
     (middlebury / "other-data/Venus/frame11.png").unlink()
     assert "frame11.png, found nothing there" in str(fail("middlebury", middlebury))
-    assert fake_estimator == []
+    assert FLOWS.built == []
 
 
 def test_names_in_the_help_are_those_of_the_table() -> None:

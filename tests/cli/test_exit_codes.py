@@ -25,6 +25,8 @@ WRONG_REQUESTS = [
     f"{ESTIMATE} --resize 99999x99999",
     f"{ESTIMATE} --start x",
     f"{ESTIMATE} --style plaid",
+    f"{ESTIMATE} --initial-flow farneback",
+    f"{ESTIMATE} --guess farneback",
     "estimate --model zero frames -o x.flo",
     "estimate --model zero -",
     "estimate --model zero - --size 99999x99999",
@@ -47,6 +49,25 @@ WRONG_REQUESTS = [
     "convert [fo]*.flo x.pfm",
     "evaluate nosuch .",
     "evaluate",
+]
+# Values that typer does not check: one line, not its box.
+WRONG_VALUES = [
+    f"{ESTIMATE} --threads 0",
+    f"{ESTIMATE} --memory 0",
+    f"{ESTIMATE} --memory nan",
+    f"{ESTIMATE} --batch 0",
+    f"{ESTIMATE} --overlap -1",
+    f"{ESTIMATE} --preset best",
+    f"{ESTIMATE} --no-refine",
+    f"{ESTIMATE} --guess dis",
+    f"{ESTIMATE} --device cuda",
+    f"{BATCH} --threads 100000",
+    f"{BATCH} --jobs 2 --preset best",
+    "demo -o demo --model zero --precision bf16",
+    "evaluate --pairs pairs.csv --model dis --preset best",
+    "evaluate --pairs pairs.csv --threads 0",
+    "bench --preset quick",
+    "bench --kernels fast",
 ]
 FAULTS = [
     "estimate --model zero a.png absent.png",
@@ -75,6 +96,8 @@ def folder(tmp_path_factory):
     write_image(folder / "small.png", np.zeros((8, 9, 3), np.uint8))
     (folder / "broken.png").write_text("no picture")
     (folder / "notes.txt").write_text("no flow")
+    (folder / "pairs.csv").write_text("dataset,name,frame1,frame2,flow\nmade,pair,a.png,b.png,flow.flo\n")
+    (folder / "demo").mkdir()
     for name in ("flow.flo", "other.flo"):
         write_flow(folder / name, FlowField(np.zeros((20, 24, 2), np.float32)))
     return folder
@@ -100,6 +123,15 @@ def test_a_wrong_request(folder, monkeypatch, capsys, line):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err
+
+
+@pytest.mark.parametrize("line", WRONG_VALUES)
+def test_a_wrong_value_of_an_option(folder, monkeypatch, capsys, line):
+    assert run(line, folder, monkeypatch) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (error,) = captured.err.splitlines()
+    assert error.startswith("flowcli: expected ")
 
 
 @pytest.mark.parametrize("line", FAULTS)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flowcli.coarse_to_fine.match import AGGREGATED, LARGE, SMALL, aggregate, match_costs, match_frames
+from flowcli.coarse_to_fine.config import MATCH
+from flowcli.coarse_to_fine.match import aggregate, match_costs, match_frames
 from flowcli.runtime.threads import Workers
 
 
@@ -73,7 +74,7 @@ def test_paths_follow_the_recurrence_of_semi_global_matching() -> None:
     """One row: the paths from above and below see each pixel alone, so the sum is checked against two plain loops."""
     generator = torch.Generator().manual_seed(7)
     costs = torch.randint(0, 1700, (1, 5, 3, 4), generator=generator).short()
-    small, large = SMALL * AGGREGATED, LARGE * AGGREGATED
+    small, large = MATCH.step * MATCH.summed, MATCH.jump * MATCH.summed
 
     def path(order: list[int]) -> dict[int, Tensor]:
         found: dict[int, Tensor] = {}

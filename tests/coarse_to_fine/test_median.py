@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from flowcli.coarse_to_fine import median as edges
-from flowcli.coarse_to_fine.median import find_motion_edges, weighted_median
+from flowcli.coarse_to_fine import median
+from flowcli.coarse_to_fine.config import WEIGHTED_MEDIAN
+from flowcli.coarse_to_fine.median import find_motion_edges, median_filter, weighted_median
 from flowcli.runtime.threads import Workers
 
 
@@ -16,6 +19,15 @@ def two_surfaces() -> tuple[Tensor, Tensor]:
     flow = torch.zeros(1, 2, 40, 60)
     flow[:, 0] = ((torch.arange(60) - 26) / 8).clamp(0, 1) * 6
     return frame, flow
+
+
+def test_the_median_removes_a_lonely_error_and_keeps_an_edge() -> None:
+    flow = torch.zeros(2, 2, 12, 14)
+    flow[..., 7:] = 5
+    spoiled = flow.clone()
+    spoiled[1, 0, 4, 3] = 99
+    torch.testing.assert_close(median_filter(spoiled, 5), flow)
+    assert spoiled[1, 0, 4, 3] == 99
 
 
 def test_a_rounded_edge_follows_the_edge_of_the_picture() -> None:
@@ -43,7 +55,7 @@ def test_a_median_of_equal_colours_is_the_plain_one() -> None:
     sharp = weighted_median(flow.clone(), frame, Workers(1))
     # With a wide weight of distance all 25 neighbours count alike.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(edges, "DISTANCE", 1e6)
+        patch.setattr(median, "WEIGHTED_MEDIAN", replace(WEIGHTED_MEDIAN, distance=1e6))
         plain = weighted_median(flow.clone(), frame, Workers(1))
     neighbours = flow[0, 1, 9:22:3, 9:22:3]
     assert plain[0, 1, 15, 15] == neighbours.flatten().median()
@@ -56,7 +68,7 @@ def test_edges_are_found_on_both_sides_and_nowhere_else() -> None:
     found = find_motion_edges(flow)
     assert not found[0].any()
     columns = found[1, 0].all(dim=0).nonzero()[:, 0].tolist()
-    assert columns == list(range(19 - edges.REACH, 21 + edges.REACH))
+    assert columns == list(range(19 - WEIGHTED_MEDIAN.reach, 21 + WEIGHTED_MEDIAN.reach))
     assert found[1].sum() == 30 * len(columns)
 
 
@@ -64,7 +76,7 @@ def test_parts_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     generator = torch.Generator().manual_seed(6)
     flow, frame = torch.randn(2, 2, 25, 33, generator=generator), torch.rand(2, 3, 25, 33, generator=generator)
     whole = weighted_median(flow.clone(), frame, Workers(1))
-    monkeypatch.setattr(edges, "PIXELS", 37)
+    monkeypatch.setattr(median, "PIXELS", 37)
     assert torch.equal(weighted_median(flow.clone(), frame, Workers(2)), whole)
 
 

@@ -5,10 +5,21 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.coarse_to_fine import variational as polish
-from flowcli.coarse_to_fine.variational import SMALLEST_SIDE, polish_flow, refine_variational, to_grey
+from flowcli.coarse_to_fine import variational
+from flowcli.coarse_to_fine.config import VARIATIONAL
+from flowcli.coarse_to_fine.photometric import to_grey
+from flowcli.coarse_to_fine.variational import refine_variational
 from flowcli.model.features import stack_frames
+from flowcli.runtime.threads import Workers
 from flowcli.training.scene import make_scene
+
+SMALLEST = VARIATIONAL.smallest
+
+
+def refine(grey1: np.ndarray, grey2: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """Refine one flow `(H, W, 2)` between grey frames `(H, W)`."""
+    refined = refine_variational(grey1[None], grey2[None], torch.from_numpy(uv).permute(2, 0, 1)[None])
+    return refined[0].permute(1, 2, 0).numpy()
 
 
 def test_a_flow_that_is_nearly_right_gets_better_and_better() -> None:
@@ -19,7 +30,7 @@ def test_a_flow_that_is_nearly_right_gets_better_and_better() -> None:
     errors = []
     flow = nearly
     for _ in range(2):
-        flow = polish_flow(greys[0], greys[1], flow)
+        flow = refine(greys[0], greys[1], flow)
         errors.append(np.linalg.norm(flow - scene.truth.uv, axis=2).mean())
     assert errors[1] < errors[0] < 0.9 * np.hypot(0.5, 0.3)
     np.testing.assert_array_equal(nearly, before)
@@ -32,24 +43,19 @@ def test_a_batch_is_its_pairs_one_by_one() -> None:
     greys = to_grey(frame1), to_grey(frame2)
     whole = refine_variational(*greys, flow)
     for index in range(2):
-        alone = polish_flow(greys[0][index], greys[1][index], flow[index].permute(1, 2, 0).contiguous().numpy())
-        np.testing.assert_array_equal(whole[index].permute(1, 2, 0).numpy(), alone)
-
-
-def test_grey_is_in_8_bits_and_weighs_colours_as_video_does() -> None:
-    frames = torch.stack([torch.full((3, 2, 2), value) for value in (-1.0, 0.0, 1.0)])
-    frames[1, 1:] = -1  # half red
-    assert to_grey(frames)[:, 0, 0].tolist() == [0, 38, 255]
+        one = slice(index, index + 1)
+        assert torch.equal(whole[one], refine_variational(greys[0][one], greys[1][one], flow[one]))
+    assert torch.equal(refine_variational(*greys, flow, Workers(2)), whole)
 
 
 def test_blocks_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene((400, 120), seed=3)
     greys = [to_grey(stack_frames([frame]))[0] for frame in (scene.frame1, scene.frame2)]
     noise = np.random.default_rng(0).normal(0, 0.7, scene.truth.uv.shape).astype(np.float32)
-    monkeypatch.setattr(polish, "UNDIVIDED", 10**6)
-    whole = polish_flow(*greys, scene.truth.uv + noise)
-    monkeypatch.setattr(polish, "BLOCK", 75)
-    assert np.abs(polish_flow(*greys, scene.truth.uv + noise) - whole).max() < 0.01
+    monkeypatch.setattr(variational, "UNDIVIDED", 10**6)
+    whole = refine(*greys, scene.truth.uv + noise)
+    monkeypatch.setattr(variational, "BLOCK", 75)
+    assert np.abs(refine(*greys, scene.truth.uv + noise) - whole).max() < 0.01
     assert np.abs(whole - scene.truth.uv - noise).max() > 1
 
 
@@ -60,13 +66,13 @@ def test_blocks_follow_the_motion_and_spare_what_moves_on_its_own(monkeypatch: p
     uv = np.zeros((400, 120, 2), np.float32)
     uv[..., 1] = 150.4
     uv[200, 60] = 0, -900
-    monkeypatch.setattr(polish, "UNDIVIDED", 10**6)
-    whole = polish_flow(grey1, grey2, uv)
-    monkeypatch.setattr(polish, "BLOCK", 75)
-    polished = polish_flow(grey1, grey2, uv)
-    assert np.array_equal(polished[200, 60], uv[200, 60])
+    monkeypatch.setattr(variational, "UNDIVIDED", 10**6)
+    whole = refine(grey1, grey2, uv)
+    monkeypatch.setattr(variational, "BLOCK", 75)
+    refined = refine(grey1, grey2, uv)
+    assert np.array_equal(refined[200, 60], uv[200, 60])
     assert np.median(np.abs(whole - uv)[20:180, 10:-10, 1]) > 0.05
-    assert np.median(np.abs(polished - whole)[20:180, 10:-10]) < 0.005
+    assert np.median(np.abs(refined - whole)[20:180, 10:-10]) < 0.005
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -78,17 +84,17 @@ def test_motion_that_jumps_at_a_seam_is_that_of_the_whole(axis: int, monkeypatch
     uv[(slice(150, None), slice(None))[:: 1 if axis == 0 else -1]][..., 1 - axis] = 40
     y, x = np.mgrid[:300, :300].astype(np.float32)
     grey2 = cv2.remap(grey1, x - uv[..., 0], y - uv[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    monkeypatch.setattr(polish, "UNDIVIDED", 10**6)
-    whole = polish_flow(grey1, grey2, uv + np.float32(0.3))
-    monkeypatch.setattr(polish, "BLOCK", 150)
-    polished = polish_flow(grey1, grey2, uv + np.float32(0.3))
+    monkeypatch.setattr(variational, "UNDIVIDED", 10**6)
+    whole = refine(grey1, grey2, uv + np.float32(0.3))
+    monkeypatch.setattr(variational, "BLOCK", 150)
+    refined = refine(grey1, grey2, uv + np.float32(0.3))
     assert np.abs(whole - uv - 0.3).max() > 0.2
-    assert np.abs(polished - whole).max() < 0.02
+    assert np.abs(refined - whole).max() < 0.02
 
 
-@pytest.mark.parametrize("size", [(1, 1), (SMALLEST_SIDE - 1, 40), (SMALLEST_SIDE, SMALLEST_SIDE), (9, 200)])
+@pytest.mark.parametrize("size", [(1, 1), (SMALLEST - 1, 40), (SMALLEST, SMALLEST), (9, 200)])
 def test_frames_of_any_size(size: tuple[int, int]) -> None:
     grey = np.full(size, 90, np.uint8)
-    polished = polish_flow(grey, grey, np.ones((*size, 2), np.float32))
-    assert polished.shape == (*size, 2)
-    np.testing.assert_allclose(polished, 1, atol=1e-3)
+    refined = refine(grey, grey, np.ones((*size, 2), np.float32))
+    assert refined.shape == (*size, 2)
+    np.testing.assert_allclose(refined, 1, atol=1e-3)

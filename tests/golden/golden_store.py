@@ -1,6 +1,6 @@
 """Write what test_golden.py compares with; run it when a change is meant to change flow, and say so in the commit.
 
-python tests/golden/golden_store.py
+PYTHONPATH=tests python tests/golden/golden_store.py
 """
 
 from __future__ import annotations

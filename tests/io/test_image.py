@@ -153,7 +153,8 @@ def test_a_progressive_jpeg_and_one_with_data_after_its_end():
     [
         (b"", "found an empty file"),
         (b"this is a text file, not a picture", "found data starting b'this is '"),
-        (b"GIF89a" + bytes(50), "expected an image .PNG, JPEG, PNM, BMP, TIFF, WebP."),
+        (b"GIF89a" + bytes(50), "GIF file is cut short"),
+        (b"%PDF-1.7" + bytes(50), "expected an image .PNG, JPEG, PNM, BMP, TIFF, WebP, GIF, JPEG 2000, EXR, DPX, TGA."),
         (b"P6\n2 2\n0\n" + bytes(12), "maximum of 1 to 65535"),
         (b"P6 x", "cut short"),
         (b"II*\0\x08\0\0\0\0\0", "has no size"),
@@ -237,9 +238,8 @@ def test_a_complaint_of_opencv_is_a_format_error(monkeypatch):
         (png_of(9, 9, bytes(28)), "damaged or of a kind"),
         (png_of(9, 9, bytes(9 * 28)).replace(b"IDAT", b"IDAX"), "wrong checksum"),
         (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IEND", b""), "IHDR first"),
-        (save(Image.fromarray(PHOTO[..., 0].astype(np.float32)), "TIFF"), "cannot be decoded"),
     ],
-    ids=["pixels missing", "checksum", "no header", "float TIFF"],
+    ids=["pixels missing", "checksum", "no header"],
 )
 def test_damage_inside(data, message):
     with pytest.raises(FormatError, match=message):

@@ -29,6 +29,8 @@ def test_the_sign_of_the_scale_is_the_byte_order(scale, order):
         b"PF\r\n2 2\r\n-1.0\r\n",
         b"PF\n# made by hand\n2\n2\n# scale\n-1\n",
         b"PF\n  2\t 2 \n-1.000000\n",
+        b"PF\n2 2\n-1.000000 \n",
+        b"PF\r\n2 2\r\n-1.0 \t\r\n",
     ],
 )
 def test_legal_headers(header):
@@ -37,8 +39,9 @@ def test_legal_headers(header):
 
 def test_a_value_that_begins_like_a_line_end_is_not_eaten():
     first = np.frombuffer(b"\n\0\0\x40", "<f4")[0]
-    data = b"PF\n1 1\n-1\r" + np.array([first, 2, 0], "<f4").tobytes()
-    assert decode_pfm(data, "x").uv[0, 0].tolist() == [first, 2]
+    for end in (b"\r", b"\n", b" \n"):
+        data = b"PF\n1 1\n-1" + end + np.array([first, 2, 0], "<f4").tobytes()
+        assert decode_pfm(data, "x").uv[0, 0].tolist() == [first, 2]
 
 
 @pytest.mark.parametrize(

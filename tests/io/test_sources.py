@@ -32,8 +32,8 @@ def test_a_folder_gives_consecutive_pairs_in_natural_order(folder):
 
 def test_every_image_is_read_once(folder, monkeypatch):
     read = []
-    original = images.read_image
-    monkeypatch.setattr(images, "read_image", lambda path: read.append(path.name) or original(path))
+    original = images.read_stored
+    monkeypatch.setattr(images, "read_stored", lambda path: read.append(path.name) or original(path))
     list(open_source([str(folder)]).pairs())
     assert sorted(read) == sorted(f"frame{k}.png" for k in range(11))
 
@@ -195,3 +195,50 @@ def test_size_belongs_to_raw_frames(folder):
         open_source([str(folder)], size=(48, 64))
     with pytest.raises(UsageError, match="at most"):
         raw([], (100_000, 100_000))
+
+
+def test_as_many_pairs_as_frames(folder):
+    source = open_source([str(folder)], same_length=True)
+    assert source.count == 11
+    pairs = list(source.pairs())
+    assert numbers(source) == [*((k, k + 1) for k in range(10)), (9, 10)]
+    assert [pair.name for pair in pairs] == [f"frame{k}" for k in range(11)]
+    assert [pair.time for pair in pairs] == [Fraction(k, 25) for k in range(11)]
+    assert [pair.repeats for pair in pairs] == [False] * 10 + [True]
+    assert pairs[-1].duration == Fraction(1, 25)
+    # From anywhere, the last one alone included.
+    for start in (0, 4, 9, 10):
+        found = [(pair.name, pair.repeats, pair.frame1[0, 0, 0]) for pair in source.pairs(start)]
+        assert found == [(pair.name, pair.repeats, pair.frame1[0, 0, 0]) for pair in pairs[start:]]
+    assert [pair.name for pair in source.pairs(8, 10)] == ["frame8", "frame9"]
+    assert [pair.name for pair in source.pairs(8, 11)] == ["frame8", "frame9", "frame10"]
+    assert list(source.pairs(11)) == []
+    assert [int(frame[0, 0, 0]) for frame, _ in source.sample(99)] == list(range(10))
+
+
+@pytest.mark.parametrize(("end", "stride", "names"), [(8, 2, ["1", "3", "5", "7"]), (None, 4, ["1", "5", "9"])])
+def test_as_many_pairs_as_selected_frames(folder, end, stride, names):
+    selection = Selection(Moment(1), end and Moment(end), stride)
+    source = open_source([str(folder)], selection=selection, same_length=True)
+    assert source.count == len(names)
+    assert [pair.name for pair in source.pairs()] == [f"frame{name}" for name in names]
+
+
+def test_two_images_stay_one_pair(folder):
+    source = open_source([str(folder / "frame5.png"), str(folder / "frame3.png")], same_length=True)
+    assert source.count == 1
+    assert numbers(source) == [(5, 3)]
+
+
+def test_as_many_pairs_as_raw_frames(moving_frames):
+    source = raw(moving_frames(4), (48, 64), same_length=True)
+    assert source.count is None
+    assert [pair.name for pair in source.pairs()] == [f"frame_{k:06d}" for k in range(4)]
+
+
+def test_after_a_damaged_frame_nothing_is_repeated(folder):
+    (folder / "frame4.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    pairs = open_source([str(folder)], same_length=True).pairs()
+    assert [next(pairs).name for _ in range(3)] == ["frame0", "frame1", "frame2"]
+    with pytest.raises(FormatError, match=r"frame4\.png"):
+        next(pairs)

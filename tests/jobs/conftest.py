@@ -88,7 +88,7 @@ def run(folders, tmp_path, mean_flow):
         batch = Batch(items, settings, tmp_path / output, estimator.settings)
         events = batch.run(
             partial(run_here, estimator=estimator),
-            lambda item: expect_pairs(item.inputs, settings.selection, None),
+            lambda item: expect_pairs(item.inputs, settings.selection, None, settings.same_length),
             overwrite=overwrite,
             notify=notify,
         )

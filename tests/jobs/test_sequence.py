@@ -116,11 +116,11 @@ def test_memory_does_not_grow_with_the_length(make_folder, tmp_path, monkeypatch
     class Tracked(np.ndarray):
         __hash__ = object.__hash__
 
-    original = images.read_image
+    original = images.to_frame
 
-    def read(path):
+    def read(image, chosen):
         nonlocal most
-        frame = original(path).view(Tracked)
+        frame = original(image, chosen).view(Tracked)
         alive.add(frame)
         most = max(most, len(alive))
         return frame
@@ -129,7 +129,7 @@ def test_memory_does_not_grow_with_the_length(make_folder, tmp_path, monkeypatch
         def estimate(self, pairs):
             return [FlowField(np.zeros((*frame1.shape[:2], 2), np.float32)) for frame1, _ in pairs]
 
-    monkeypatch.setattr(images, "read_image", read)
+    monkeypatch.setattr(images, "to_frame", read)
     names, _ = run(open_source([str(make_folder("in", 60))]), Zero(), tmp_path / "out")
     assert len(names) == 59
     # Two kept by the source, three pairs in each of two queues, and what the stages hold in their hands.

@@ -9,10 +9,12 @@ import pytest
 
 from flowcli.errors import InputError
 from flowcli.estimator import Estimator
-from flowcli.methods import classical, network
-from flowcli.methods.classical import CLASSICAL, DisFlow
+from flowcli.methods import METHODS, build_method, classical, coarse_to_fine
+from flowcli.methods.classical import DisFlow, FarnebackFlow, ZeroFlow
+from flowcli.options import EstimatorOptions
 
 SIZES = [(1, 1), (1, 40), (40, 1), (2, 3), (7, 8), (11, 12), (12, 12), (15, 200), (16, 16), (33, 47)]
+CLASSICAL = {"zero": ZeroFlow, "dis": DisFlow, "farneback": FarnebackFlow}
 MATCHERS = ["dis", "farneback"]
 
 
@@ -29,7 +31,10 @@ def make_shifted_pair(height: int, width: int, right: int, down: int) -> tuple[n
 
 
 def test_table_names_are_the_names_of_the_methods() -> None:
-    assert {name: method.name for name, method in CLASSICAL.items()} == {n: n for n in ("zero", "dis", "farneback")}
+    for name, method in CLASSICAL.items():
+        assert name in METHODS
+        built = build_method(EstimatorOptions(name))
+        assert type(built) is method and built.settings == {"model": name}
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
@@ -96,15 +101,19 @@ def test_unequal_sizes_are_refused(name: str) -> None:
         CLASSICAL[name]().estimate([(make_texture(5, 6), make_texture(5, 7))])
 
 
-def test_importing_the_methods_leaves_torch_out() -> None:
-    code = "import sys, flowcli.methods.classical; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_a_flow_without_a_network_leaves_torch_out(name: str) -> None:
+    code = (
+        "import sys, numpy, flowcli; frame = numpy.zeros((16, 20, 3), numpy.uint8); "
+        "flowcli.Estimator(sys.argv[1], threads=1).flow(frame, frame); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, name], check=False).returncode == 0
 
 
 def test_frames_too_long_for_dis_are_refused_and_estimated_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = np.full((16, 32768, 3), 90, np.uint8)
     with pytest.raises(InputError, match="at most 32767 pixels a side for dis, got 32768x16"):
         Estimator("dis").flow(frame, frame)
-    for module in (classical, network):
+    for module in (classical, coarse_to_fine):
         monkeypatch.setattr(module, "DIS_LONGEST_SIDE", 100)
     np.testing.assert_allclose(Estimator("compact").flow(frame[:, :101], frame[:, :101]).uv, 0, atol=0.01)

@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from flowcli.checkpoints import save_checkpoint
-from flowcli.errors import EngineError, InputError, UsageError, WeightsError
+from flowcli.coarse_to_fine.consistency import find_confidence, find_occlusion
+from flowcli.errors import InputError, UsageError, WeightsError
 from flowcli.estimator import Estimator, estimate
 from flowcli.flow import Frame
 from flowcli.model.config import TINY
 from flowcli.model.perceiver import PerceiverFlow
-from flowcli.runtime.device import choose_device, choose_precision, has_bf16
 from flowcli.training.scene import make_scene
 
 
@@ -54,15 +55,15 @@ def test_frames_of_any_size(compact: Estimator, size: tuple[int, int]) -> None:
     assert np.linalg.norm(field.uv, axis=2).mean() < 0.5
 
 
-def test_a_first_guess_helps_where_motion_is_large(compact: Estimator) -> None:
+def test_an_initial_flow_helps_where_motion_is_large(compact: Estimator) -> None:
     wide = make_scene((128, 220), seed=3).frame1
     frame1, frame2 = (np.ascontiguousarray(wide[:, start : start + 192]) for start in (0, 24))
-    guided = Estimator(guess="dis").flow(frame1, frame2)
+    guided = Estimator(initial_flow="dis").flow(frame1, frame2)
     truth = np.float32([-24, 0])
     inner = np.s_[16:-16, 40:-16]
     assert np.linalg.norm(guided.uv - truth, axis=2)[inner].mean() < 0.5
-    assert Estimator(guess="dis").settings["guess"] == "dis"
-    assert Estimator(guess="none").settings["guess"] == "none"
+    assert Estimator(initial_flow="dis").settings["initial_flow"] == "dis"
+    assert Estimator(initial_flow="none").settings["initial_flow"] == "none"
 
 
 def test_streams_keep_their_order_and_may_change_size(tiny_checkpoint: Path) -> None:
@@ -89,23 +90,51 @@ def test_streams_are_lazy(tiny_checkpoint: Path) -> None:
     assert len(taken) == 1
 
 
-def test_pairs_that_belong_together_are_taken_at_once_and_equal_those_alone(tiny_checkpoint: Path) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_both_directions_of_a_stream_come_in_order_and_lazily(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
     taken = []
-    frames = [make_frame(30, 40, seed) for seed in range(3)]
-    order = [(0, 1), (1, 0), (1, 2), (2, 1)]
+    sizes = [(30, 40), (30, 40), (12, 16), (5, 4), (5, 4)]
+    frames = [(make_frame(*size, seed=k), make_frame(*size, seed=k + 10)) for k, size in enumerate(sizes)]
 
     def pairs():
-        for first, second in order:
-            taken.append(first)
-            yield frames[first], frames[second]
+        for pair in frames:
+            taken.append(pair)
+            yield pair
 
     estimator = Estimator(tiny_checkpoint)
-    fields = estimator.flows(pairs(), together=2)
-    alone = [estimator.flow(frames[first], frames[second]) for first, second in order]
-    np.testing.assert_allclose(next(fields).uv, alone[0].uv, atol=1e-5)
-    assert len(taken) == 2
-    for field, expected in zip(fields, alone[1:], strict=True):
-        np.testing.assert_allclose(field.uv, expected.uv, atol=1e-5)
+    monkeypatch.setattr(estimator.method, "pairs_at_once", at_once)
+    found = estimator.flows_both(pairs())
+    first = next(found)
+    assert len(taken) == at_once
+    for both, pair in zip([first, *found], frames, strict=True):
+        np.testing.assert_allclose(both.forward.uv, estimator.flow(*pair).uv, atol=1e-5)
+        np.testing.assert_allclose(both.backward.uv, estimator.flow(*pair[::-1]).uv, atol=1e-5)
+    assert list(estimator.flows_both([])) == []
+
+
+def test_both_directions_say_what_is_hidden() -> None:
+    scene = make_scene((96, 128), seed=15)
+    both = Estimator("dis").flow_both(scene.frame1, scene.frame2)
+    np.testing.assert_array_equal(both.occluded, find_occlusion(both.forward, both.backward))
+    np.testing.assert_array_equal(both.confidence, find_confidence(both.forward, both.backward))
+    assert both.occluded is both.occluded and 0 < both.occluded.mean() < 0.5
+
+
+def test_frames_may_be_any_picture(tmp_path: Path) -> None:
+    estimator = Estimator("dis")
+    pair = [make_frame(40, 50, seed) for seed in (1, 2)]
+    expected = estimator.flow(*pair)
+    for convert in (torch.from_numpy, Image.fromarray, lambda frame: frame / 255):
+        given = [convert(frame) for frame in pair]
+        if convert is torch.from_numpy:
+            given = [frame.permute(2, 0, 1) for frame in given]
+        assert estimator.flow(*given) == expected
+    paths = [tmp_path / f"{k}.png" for k in range(2)]
+    for path, frame in zip(paths, pair, strict=True):
+        Image.fromarray(frame).save(path)
+    assert estimator.flow(*paths) == expected and estimator.flow(*map(str, paths)) == expected
 
 
 def test_settings_say_what_determines_the_result(tiny_checkpoint: Path) -> None:
@@ -129,37 +158,19 @@ def test_the_shortcut_equals_the_class(tiny_checkpoint: Path) -> None:
 
 
 def test_unfit_options_are_refused(tiny_checkpoint: Path) -> None:
-    with pytest.raises(InputError, match="overlap from 0 to 11"):
+    with pytest.raises(UsageError, match="overlap from 0 to 11"):
         Estimator(tiny_checkpoint, overlap=12)
-    with pytest.raises(UsageError, match="expected no --polish with"):
-        Estimator(tiny_checkpoint, polish=True)
-    with pytest.raises(InputError, match="--guess none with"):
-        Estimator(tiny_checkpoint, guess="dis")
-    with pytest.raises(InputError, match="first guess auto, none or dis"):
-        Estimator(guess="farneback")
+    with pytest.raises(UsageError, match="expected no --refine with"):
+        Estimator(tiny_checkpoint, refine=True)
+    with pytest.raises(UsageError, match="expected no --initial-flow with"):
+        Estimator(tiny_checkpoint, initial_flow="dis")
+    with pytest.raises(UsageError, match="--initial-flow as one of auto, none, dis, got 'farneback'"):
+        Estimator(initial_flow="farneback")
     with pytest.raises(WeightsError):
         Estimator("no-such-model")
     with pytest.raises(InputError, match="equal size"):
         Estimator("zero").flow(make_frame(4, 4, 0), make_frame(4, 5, 0))
-    with pytest.raises(InputError, match="uint8"):
+    with pytest.raises(InputError, match="frame 1 as floats from 0 to 1"):
         Estimator(tiny_checkpoint).flow(*[make_frame(4, 4, 0).astype(np.float32)] * 2)
-
-
-def test_devices_and_precisions_that_are_not_there_are_named() -> None:
-    assert choose_device("cpu").type == "cpu"
-    missing = f"cuda:{torch.cuda.device_count()}"
-    with pytest.raises(EngineError, match=f"CUDA device for --device {missing}"):
-        choose_device(missing)
-    for name in ("gpu", "meta"):
-        with pytest.raises(EngineError, match="expected a device auto, cpu"):
-            choose_device(name)
-    cpu = torch.device("cpu")
-    assert choose_precision("fp32", cpu) == "fp32"
-    assert choose_precision("auto", cpu) == "fp32"
-    with pytest.raises(EngineError, match="precision auto, fp32 or bf16"):
-        choose_precision("fp8", cpu)
-    if has_bf16(cpu):
-        assert choose_precision("bf16", cpu) == "bf16"
-    else:
-        with pytest.raises(EngineError, match="bfloat16"):
-            choose_precision("bf16", cpu)
+    with pytest.raises(InputError, match="uint8"):
+        Estimator(tiny_checkpoint).flow(*[make_frame(4, 4, 0).astype(np.int64)] * 2)

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import contextlib
 import io
-import struct
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowcli.errors import FormatError
 from flowcli.flow import FlowField
-from flowcli.io.limits import check_size
+from flowcli.io.exr_header import ExrHeader, read_exr_header
+from flowcli.io.limits import check_decoding
 
 HIGHEST_HALF = 65504.0
-_MAGIC = b"\x76\x2f\x31\x01"
 _CHANNELS = ("u", "v")
-# Rows per chunk for compressions 0 to 9 of the format: none, rle, zips, zip, piz, pxr24, b44, b44a, dwaa, dwab.
-_CHUNK_ROWS = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256)
+_KINDS = {0: "uint32", 1: "float16", 2: "float32"}
+_FLOATS = {1: np.float16, 2: np.float32}
+_STRIP_BYTES = 2**23
 
 
 def encode_exr(field: FlowField) -> bytes:
@@ -51,61 +52,45 @@ def _encode(field: FlowField, dtype: type[np.float32] | type[np.float16]) -> byt
 
 def decode_exr(data: bytes, name: str) -> FlowField:
     """Return the flow in `data`; raises FormatError naming the file `name`."""
-    import OpenEXR
-
-    height, width = _check_structure(data, name)
+    header = read_exr_header(data, name)
+    if not header.is_scanline:
+        raise FormatError(f"{name}: expected an EXR file with one scan-line part, found tiles or several parts")
+    if not header.is_whole:
+        raise FormatError(f"{name}: expected an EXR whose data fill the display window, found a part of it")
+    kinds = {key: channel.kind for key, channel in header.channels.items()}
+    if any(kinds.get(key) not in _FLOATS for key in _CHANNELS):
+        found = ", ".join(f"{key} {_KINDS.get(kind, '?')}" for key, kind in sorted(kinds.items())[:6])
+        raise FormatError(f"{name}: expected the channels u and v as half or float, found {found}")
+    if any(header.channels[key].sampling != (1, 1) for key in _CHANNELS):
+        width, height = header.width, header.height
+        raise FormatError(f"{name}: expected every pixel of {width}x{height} in u and v, found subsampled channels")
+    uv = np.empty((header.height, header.width, 2), np.float32)
+    # A chunk is decompressed with all its channels.
+    check_decoding(name, header.chunk_rows * header.row_bytes, 0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "flow.exr")
         path.write_bytes(data)
         try:
-            # On damage the library prints to stdout and returns no part; stdout belongs to our results.
+            # On damage the library prints to stdout; stdout belongs to our results.
             with contextlib.redirect_stdout(io.StringIO()):
-                channels = OpenEXR.File(str(path), separate_channels=True).channels()
-        except (RuntimeError, ValueError) as error:
+                _read_rows(path, header, uv)
+        except (RuntimeError, ValueError, OSError, KeyError) as error:
             raise FormatError(f"{name}: EXR file is damaged: its pixels cannot be decoded") from error
-    found = {key: channel.pixels for key, channel in channels.items()}
-    if any(key not in found or found[key].dtype.kind != "f" for key in _CHANNELS):
-        kinds = ", ".join(f"{key} {pixels.dtype}" for key, pixels in sorted(found.items())[:6])
-        raise FormatError(f"{name}: expected the channels u and v as half or float, found {kinds}")
-    if any(found[key].shape != (height, width) for key in _CHANNELS):
-        raise FormatError(f"{name}: expected every pixel of {width}x{height} in u and v, found subsampled channels")
-    return FlowField.with_unknown(np.stack([found[key].astype(np.float32) for key in _CHANNELS], axis=-1))
+    return FlowField.taking(uv)
 
 
-def _check_structure(data: bytes, name: str) -> tuple[int, int]:
-    # openexr.com, "OpenEXR File Layout": magic, version, attributes, a table of chunk offsets, chunks.
-    if data[:4] != _MAGIC:
-        raise FormatError(f"{name}: expected an EXR file, found data starting {data[:4]!r}")
+def _read_rows(path: Path, header: ExrHeader, uv: NDArray[np.float32]) -> None:
+    import OpenEXR
+
+    # The older of the library's two interfaces reads single channels, a few rows at a time; the newer one everything.
+    file = OpenEXR.InputFile(str(path))
     try:
-        (version,) = struct.unpack_from("<I", data, 4)
-        if version & 0xFFFFFBFF != 2:  # the bit left out allows long names
-            raise FormatError(f"{name}: expected an EXR file with one scan-line part, found tiles or several parts")
-        attributes, position = _read_attributes(data, name)
-        left, top, right, bottom = struct.unpack("<4i", attributes["dataWindow"])
-        width, height = right - left + 1, bottom - top + 1
-        check_size(name, height, width)
-        if attributes["displayWindow"] != attributes["dataWindow"]:
-            raise FormatError(f"{name}: expected an EXR whose data fill the display window, found a part of it")
-        rows = _CHUNK_ROWS[attributes["compression"][0]]
-        offsets = struct.unpack_from(f"<{-(-height // rows)}Q", data, position)
-        # Each chunk: int32 first row, int32 number of bytes, the bytes.
-        end = max(offset + 8 + struct.unpack_from("<i", data, offset + 4)[0] for offset in offsets)
-    except (struct.error, KeyError, IndexError, OverflowError) as error:
-        raise FormatError(f"{name}: EXR file is cut short or damaged ({len(data)} bytes)") from error
-    if end != len(data):
-        raise FormatError(f"{name}: expected {end} bytes by the EXR's own table, found {len(data)}")
-    return height, width
-
-
-def _read_attributes(data: bytes, name: str) -> tuple[dict[str, bytes], int]:
-    attributes: dict[str, bytes] = {}
-    position = 8
-    while data[position] != 0:
-        fields = data[position : position + 512].split(b"\0", 2)  # name, type, then the value
-        if len(fields) < 3:
-            raise FormatError(f"{name}: EXR file is damaged: its header has no end")
-        position += len(fields[0]) + len(fields[1]) + 2
-        (size,) = struct.unpack_from("<I", data, position)
-        attributes[fields[0].decode("latin-1")] = data[position + 4 : position + 4 + size]
-        position += 4 + size
-    return attributes, position + 1
+        rows = max(header.chunk_rows, _STRIP_BYTES // header.row_bytes)
+        for first in range(0, header.height, rows):
+            last = min(first + rows, header.height) - 1
+            parts = file.channels(list(_CHANNELS), scanLine1=header.top + first, scanLine2=header.top + last)
+            for index, (key, part) in enumerate(zip(_CHANNELS, parts, strict=True)):
+                dtype = _FLOATS[header.channels[key].kind]
+                uv[first : last + 1, :, index] = np.frombuffer(part, dtype).reshape(-1, header.width)
+    finally:
+        file.close()

@@ -41,4 +41,4 @@ def decode_flo(data: bytes, name: str) -> FlowField:
     if len(data) != expected:
         raise FormatError(f"{name}: expected {expected} bytes for {width}x{height} pixels, found {len(data)}")
     uv = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2)
-    return FlowField.with_unknown(uv.astype(np.float32))
+    return FlowField.taking(uv.astype(np.float32))

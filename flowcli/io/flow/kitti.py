@@ -12,6 +12,7 @@ import numpy as np
 from flowcli.errors import FormatError
 from flowcli.flow import FlowField
 from flowcli.io.png import RGB, check_png
+from flowcli.io.png_rows import read_rgb16_rows
 
 STEP = 1 / 64
 LOWEST = -512.0
@@ -41,10 +42,13 @@ def decode_kitti(data: bytes, name: str) -> FlowField:
         )
     if header.end != len(data):
         raise FormatError(f"{name}: expected {header.end} bytes up to the end of the PNG, found {len(data)}")
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if bgr is None or bgr.dtype != np.uint16 or bgr.shape != (header.height, header.width, 3):
-        raise FormatError(f"{name}: PNG file is damaged: its pixels cannot be decoded")
-    uv = bgr[..., 2:0:-1].astype(np.float32)
-    uv -= 2**15
-    uv /= 64
-    return FlowField(uv, bgr[..., 0] != 0)
+    uv = np.empty((header.height, header.width, 2), np.float32)
+    valid = np.empty((header.height, header.width), bool)
+    for first, rgb in read_rgb16_rows(data, header, name):
+        rows = slice(first, first + len(rgb))
+        valid[rows] = rgb[..., 2] != 0
+        uv[rows] = rgb[..., :2]
+        uv[rows] -= 2**15
+        uv[rows] /= 64
+        np.copyto(uv[rows], np.nan, where=~valid[rows][..., None])
+    return FlowField(uv, valid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowcli.errors import InputError
+from flowcli.errors import InputError, UsageError
 from flowcli.io.flow import FORMATS, find_format
 from flowcli.io.frames import expand_glob, natural_key
 
@@ -25,6 +25,9 @@ def list_flows(inputs: Sequence[str]) -> list[Path]:
 
 
 def _expand(text: str) -> list[Path]:
+    if not text.strip():
+        # Path("") is the current folder, which nobody meant.
+        raise UsageError("expected the name of a flow file or folder, got an empty one; is a variable unset?")
     path = Path(text)
     if path.is_dir():
         return _list_folder(path)

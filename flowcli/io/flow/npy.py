@@ -10,6 +10,7 @@ import io
 import math
 import tokenize
 import warnings
+from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
@@ -21,6 +22,7 @@ from flowcli.flow import FlowField
 from flowcli.io.limits import MAX_PIXELS, check_size
 
 _HEADER_LIMIT = 10_000  # bytes; numpy's own default
+_PART_BYTES = 2**22
 _HEADER_READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 # What numpy, and Python's parser below it, raise for headers that are no dict of three known keys.
 _DAMAGE = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError, tokenize.TokenError)
@@ -35,7 +37,7 @@ def encode_npy(field: FlowField) -> bytes:
 
 def decode_npy(data: bytes, name: str) -> FlowField:
     """Return the flow in `data`; raises FormatError naming the file `name`."""
-    return FlowField.with_unknown(as_uv(read_array(io.BytesIO(data), len(data), name), name))
+    return FlowField.taking(read_uv(io.BytesIO(data), len(data), name))
 
 
 def as_uv(array: NDArray[np.generic], name: str) -> NDArray[np.float32]:
@@ -44,17 +46,46 @@ def as_uv(array: NDArray[np.generic], name: str) -> NDArray[np.float32]:
         raise FormatError(
             f"{name}: expected flow as floats of shape (height, width, 2), found {array.dtype} {array.shape}"
         )
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which means unknown
+    with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, np.float32)
 
 
-def read_array(stream: IO[bytes], size: int, name: str) -> NDArray[np.generic]:
-    """Read one array of floats or booleans that fills the stream exactly.
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What the header of an array says.
+
+    Attributes:
+        shape: 2 to 4 sides, height and width first.
+        dtype: floats of at most 8 bytes, or booleans.
+        fortran: whether the first index moves fastest.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    fortran: bool
+
+
+def read_uv(stream: IO[bytes], size: int, name: str) -> NDArray[np.float32]:
+    """Read an array of floats `(H, W, 2)` that fills the stream exactly, as float32; raises FormatError on any other.
 
     Args:
-        stream: positioned at the start, which is its byte 0; seekable.
+        stream: positioned at the start of the array's header.
         size: the number of bytes that the stream holds.
         name: the file, for messages.
+    """
+    header = read_array_header(stream, size, name)
+    if len(header.shape) != 3 or header.shape[2] != 2 or header.dtype.kind != "f":
+        raise FormatError(
+            f"{name}: expected flow as floats of shape (height, width, 2), found {header.dtype} {header.shape}"
+        )
+    uv = np.empty(header.shape, np.float32)
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which means unknown
+        fill_array(uv, stream, header, name)
+    return uv
+
+
+def read_array_header(stream: IO[bytes], size: int, name: str) -> ArrayHeader:
+    """Read the header of an array and hold it against the limits and the bytes that follow it.
 
     Raises:
         FormatError: wrong magic or header, another kind of numbers, objects inside, too many pixels, or a size that
@@ -64,12 +95,14 @@ def read_array(stream: IO[bytes], size: int, name: str) -> NDArray[np.generic]:
     read_header = _HEADER_READERS.get((prefix[6], prefix[7])) if len(prefix) == 8 else None
     if prefix[:6] != npy_format.MAGIC_PREFIX or read_header is None:
         raise FormatError(f"{name}: expected an array in NumPy format, version 1 or 2, found {prefix!r}")
+    length_bytes = 2 if prefix[6] == 1 else 4
+    length_field = stream.read(length_bytes)
     # No more than this: a header may claim to be 4 GiB long, and a zip would unpack them.
-    head = io.BytesIO(stream.read(4 + _HEADER_LIMIT))
+    text = stream.read(min(int.from_bytes(length_field, "little"), _HEADER_LIMIT + 1))
     try:
         with warnings.catch_warnings():  # about headers of Python 2, and doubtful escapes in damaged ones
             warnings.simplefilter("ignore")
-            shape, fortran, dtype = read_header(head, max_header_size=_HEADER_LIMIT)
+            shape, fortran, dtype = read_header(io.BytesIO(length_field + text), max_header_size=_HEADER_LIMIT)
     except _DAMAGE:
         raise FormatError(
             f"{name}: expected a NumPy header with descr, fortran_order and shape; it is cut or damaged"
@@ -79,10 +112,24 @@ def read_array(stream: IO[bytes], size: int, name: str) -> NDArray[np.generic]:
     if not 2 <= len(shape) <= 4 or not all(0 <= side <= MAX_PIXELS for side in shape):
         raise FormatError(f"{name}: expected an array with height and width, found shape {shape!s:.60}")
     check_size(name, shape[0], shape[1])
-    count = math.prod(shape)
-    expected, found = count * dtype.itemsize, size - stream.seek(len(prefix) + head.tell())
-    data = stream.read(expected) if found == expected else b""
-    if count == 0 or len(data) != expected:
+    expected = math.prod(shape) * dtype.itemsize
+    found = size - len(prefix) - len(length_field) - len(text)
+    if expected == 0 or found != expected:
         raise FormatError(f"{name}: expected {expected} bytes for {dtype} {shape}, found {found}")
-    array = np.frombuffer(data, dtype, count)
-    return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+    return ArrayHeader(shape, dtype, fortran)
+
+
+def fill_array(target: NDArray[np.generic], stream: IO[bytes], header: ArrayHeader, name: str) -> None:
+    """Fill `target`, of the header's shape, with what follows the header, a part at a time: no second copy is held."""
+    view = target.T if header.fortran else target
+    # Lines of the last axis, which are consecutive in the stream.
+    width = view.shape[-1]
+    lines_at_once = max(1, _PART_BYTES // (width * header.dtype.itemsize))
+    for index in np.ndindex(view.shape[:-2]):
+        plane = view[index]
+        for first in range(0, len(plane), lines_at_once):
+            part = plane[first : first + lines_at_once]
+            data = stream.read(part.size * header.dtype.itemsize)
+            if len(data) != part.size * header.dtype.itemsize:
+                raise FormatError(f"{name}: the array is cut short")
+            part[...] = np.frombuffer(data, header.dtype).reshape(part.shape)

@@ -22,6 +22,7 @@ _HEADER = re.compile(
     rb"(PF|Pf)" + _SPACE + rb"(\d{1,9})" + _SPACE + rb"(\d{1,9})" + _SPACE + rb"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)"
 )
 _HEADER_LIMIT = 4096
+_LONGEST_GAP = 16
 
 
 def encode_pfm(field: FlowField) -> bytes:
@@ -47,16 +48,16 @@ def decode_pfm(data: bytes, name: str) -> FlowField:
         scale = 0.0
     if scale == 0 or not np.isfinite(scale):
         raise FormatError(f"{name}: expected a scale that is a number other than 0, found {match[4].decode()}")
-    # Exactly one white-space byte ends the header; some writers make it "\r\n".
-    gap = 2 if data[match.end() : match.end() + 2] == b"\r\n" else 1
+    # One white-space byte ends the header by the letter, but some writers make it "\r\n" or put a space before it. How
+    # many there are follows from the size, so that a first value that looks like white space is not eaten.
     expected = 12 * width * height
-    start = match.end() + gap
-    if gap == 2 and len(data) - start == expected - 1:
-        start -= 1  # "\r" alone ended the header and the first value happens to begin with the byte of "\n"
-    if len(data) - start != expected or not data[match.end() : match.end() + 1].isspace():
+    start = len(data) - expected
+    if start <= match.end() or start - match.end() > _LONGEST_GAP or not data[match.end() : start].isspace():
         raise FormatError(
             f"{name}: expected {expected} bytes after the header for {width}x{height} pixels, "
-            f"found {max(len(data) - start, 0)}"
+            f"found {max(len(data) - match.end() - 1, 0)}"
         )
-    pixels = np.frombuffer(data, "<f4" if scale < 0 else ">f4", offset=start).reshape(height, width, 3)
-    return FlowField.with_unknown(pixels[::-1, :, :2].astype(np.float32))
+    order, uv = "<f4" if scale < 0 else ">f4", np.empty((height, width, 2), np.float32)
+    pixels = np.frombuffer(data, order, offset=start).reshape(height, width, 3)
+    uv[:] = pixels[::-1, :, :2]
+    return FlowField.taking(uv)

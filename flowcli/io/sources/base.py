@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,7 @@ class FramePair:
         frame2: the same size.
         time: seconds of frame 1 after the first frame of the selection.
         duration: seconds from frame 1 to frame 2, more than 0.
+        repeats: whether these are the frames of the pair before once more, for the flow of the last frame.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FramePair:
     frame2: Frame
     time: Fraction
     duration: Fraction
+    repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Footage:
         aspect: width of a pixel over its height when shown.
         times: seconds of every frame, ascending from 0; None if they come at `fps`.
         rereadable: whether frames can be read again, and from any one on.
+        notes: what the user should know of how they are read, each without the name of the input in front.
     """
 
     stem: str
@@ -57,6 +60,7 @@ class Footage:
     aspect: Fraction = Fraction(1)
     times: Sequence[Fraction] | None = None
     rereadable: bool = True
+    notes: tuple[str, ...] = ()
 
 
 class FrameReader(Protocol):
@@ -92,12 +96,30 @@ class FrameSource:
         is_pair: two images named one by one, not a sequence.
         paths: the files and folders that were named.
         rereadable: whether pairs can be read more than once.
+        notes: what the user should know of how the frames are read, one line each.
     """
 
     def __init__(
-        self, reader: FrameReader, selection: Selection, paths: Sequence[Path], *, is_pair: bool = False
+        self,
+        reader: FrameReader,
+        selection: Selection,
+        paths: Sequence[Path],
+        *,
+        is_pair: bool = False,
+        same_length: bool = False,
     ) -> None:
-        """Select frames of `reader`; raises InputError if fewer than two are left."""
+        """Select frames of `reader`.
+
+        Args:
+            reader: of the input.
+            selection: which frames.
+            paths: the files and folders that were named.
+            is_pair: two images named one by one, not a sequence.
+            same_length: end with the last pair once more, so that there are as many pairs as frames.
+
+        Raises:
+            InputError: fewer than two frames are left.
+        """
         footage = reader.footage
         self._reader, self._times = reader, footage.times
         self._step = selection.stride
@@ -109,11 +131,13 @@ class FrameSource:
         self.paths = tuple(paths)
         self.is_pair = is_pair
         self.rereadable = footage.rereadable
+        self.notes = tuple(f"{paths[0] if paths else footage.stem}: {note}" for note in footage.notes)
         self.count: int | None = None
+        self._same_length = same_length and not is_pair
         if self._stop is not None:
             frames = len(range(self._first, self._stop, self._step))
             if footage.length is not None or frames < 2:
-                self.count = frames - 1
+                self.count = frames - 1 + self._same_length
             if frames < 2:
                 held = "" if footage.length is None else f" of the {footage.length} there are"
                 raise InputError(f"{self.stem}: expected at least two frames, {frames}{held} selected")
@@ -137,26 +161,48 @@ class FrameSource:
                 yielded by then.
             FormatError: a frame is damaged; likewise.
         """
-        step = self._step
+        step, repeated = self._step, self._repeated
+        if stop == self.count:
+            stop = None
+        # The last pair needs the frames of the one before.
+        begin = start - 1 if start == repeated else start
         last = self._stop if stop is None else self._first + stop * step + 1
+        before: Frame | None = None
         previous: Frame | None = None
-        number = start - 1
-        for number, frame in enumerate(self._reader.read(self._first + start * step, last, step), start):
-            if frame.shape[:2] != self.size:
-                self._refuse_size(number, frame)
-            if previous is not None:
-                begin, end = self.time(number - 1), self.time(number)
-                yield FramePair(self.name(number - 1), previous, frame, begin, end - begin)
-            previous = frame
-        if number < 1:
+        number, fault = begin - 1, None
+        try:
+            for number, frame in enumerate(self._reader.read(self._first + begin * step, last, step), begin):
+                if frame.shape[:2] != self.size:
+                    self._refuse_size(number, frame)
+                if previous is not None and number > start:
+                    yield self._pair(number - 1, previous, frame)
+                before, previous = previous, frame
+        except FlowcliError as error:
+            fault = error
+        if number < 1 and fault is None:
             raise InputError(f"{self.stem}: expected at least two frames, found {number + 1}")
+        complete = stop is None and (number == repeated if repeated is not None else fault is None)
+        if self._same_length and complete and before is not None and previous is not None:
+            pair = self._pair(number - 1, before, previous)
+            yield replace(pair, name=self.name(number), time=self.time(number), repeats=True)
+        if fault is not None:
+            raise fault
+
+    @property
+    def _repeated(self) -> int | None:
+        return self.count - 1 if self._same_length and self.count is not None else None
+
+    def _pair(self, index: int, frame1: Frame, frame2: Frame) -> FramePair:
+        begin, end = self.time(index), self.time(index + 1)
+        return FramePair(self.name(index), frame1, frame2, begin, end - begin)
 
     def sample(self, number: int) -> Iterator[tuple[Frame, Frame]]:
         """Yield at most `number` pairs, spread evenly over a rereadable source, without unreadable ones."""
         assert self.count is not None and self.rereadable
-        number = min(number, self.count)
+        count = self.count - self._same_length
+        number = min(number, count)
         for k in range(number):
-            place = (2 * k + 1) * self.count // (2 * number)
+            place = (2 * k + 1) * count // (2 * number)
             # Whoever reads the pairs themselves will be told of the fault.
             with suppress(FlowcliError), closing(self.pairs(place, place + 1)) as pairs:
                 for pair in pairs:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-from flowcli.errors import InputError
+from flowcli.errors import FlowcliError, InputError
 from flowcli.flow import Frame
-from flowcli.io.image import read_image
+from flowcli.io.image import RangeChoice, StoredImage, ValueRange, choose_range, describe_range, read_stored, to_frame
+from flowcli.io.image.range import ChosenRange
 from flowcli.io.sources.base import Footage
+
+# Deep images that the range of a sequence is taken from, spread evenly.
+_SAMPLES = 16
 
 
 class ImageReader:
@@ -20,20 +25,43 @@ class ImageReader:
         FormatError: one of the first two is damaged.
     """
 
-    def __init__(self, paths: Sequence[Path], stem: str, fps: Fraction) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        stem: str,
+        fps: Fraction,
+        choice: RangeChoice = "auto",
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Read the first two, and choose the range of values for all if they have more than 8 bits."""
         self._paths = list(paths)
-        self._opening = [read_image(path) for path in paths[:2]]
-        height, width = self._opening[0].shape[:2]
-        self.footage = Footage(stem, (height, width), fps, len(paths))
-        for path, frame in zip(paths, self._opening, strict=False):
-            if frame.shape[:2] != (height, width):
+        opening = [read_stored(path) for path in paths[:2]]
+        height, width = opening[0].size
+        for path, image in zip(paths, opening, strict=False):
+            if image.size != (height, width):
                 raise InputError(
-                    f"{path}: expected {width}x{height} as in {paths[0]}, found {frame.shape[1]}x{frame.shape[0]}; "
+                    f"{path}: expected {width}x{height} as in {paths[0]}, found {image.size[1]}x{image.size[0]}; "
                     "resize one of them first"
                 )
+        self._range: ChosenRange = choose_range(self._samples(opening), choice)
+        self._opening = [to_frame(image, self._range) for image in opening]
+        self.footage = Footage(
+            stem,
+            (height, width),
+            fps,
+            len(paths),
+            notes=(*notes, *_note_pages(paths, opening), *note_range(opening[0], self._range, choice)),
+        )
         stems = [path.stem for path in paths]
         # a.png and a.jpg, or the same name in two folders: number them, because names of outputs have to be unique.
         self._numbered = len(set(stems)) < len(stems)
+
+    def _samples(self, opening: Sequence[StoredImage]) -> Iterator[StoredImage]:
+        yield from opening
+        for place in spread(len(self._paths)):
+            # Whoever reads the frames themselves will be told of the fault.
+            with suppress(FlowcliError):
+                yield read_stored(self._paths[place])
 
     def name(self, index: int) -> str:
         """Return the stem of the file, with its number where stems repeat."""
@@ -43,4 +71,24 @@ class ImageReader:
     def read(self, first: int, stop: int | None, step: int) -> Iterator[Frame]:
         """Yield images first, first + step, ... before `stop`; see FrameReader."""
         for index in range(len(self._paths))[first:stop:step]:
-            yield self._opening[index] if index < 2 else read_image(self._paths[index])
+            yield self._opening[index] if index < 2 else to_frame(read_stored(self._paths[index]), self._range)
+
+
+def spread(length: int) -> list[int]:
+    """Return numbers of at most _SAMPLES frames after the first two, spread evenly to the last."""
+    number = min(_SAMPLES, length)
+    return sorted({k * (length - 1) // max(1, number - 1) for k in range(number)} - {0, 1})
+
+
+def note_range(image: StoredImage, chosen: ChosenRange, choice: RangeChoice) -> tuple[str, ...]:
+    """Return a line about a range that nobody asked for, if there is one."""
+    if choice == "auto" and isinstance(chosen, ValueRange):
+        return (describe_range(chosen, image),)
+    return ()
+
+
+def _note_pages(paths: Sequence[Path], opening: Sequence[StoredImage]) -> tuple[str, ...]:
+    for path, image in zip(paths, opening, strict=False):
+        if image.pages > 1:
+            return (f"{path.name} holds {image.pages} images, of which the first is used; by itself it is a sequence",)
+    return ()

@@ -7,143 +7,190 @@ timestamp of every frame, the display matrix, the pixel aspect and decoding erro
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice, repeat
 from pathlib import Path
+from zlib import crc32
 
-import av
-import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from flowcli.errors import FormatError, InputError
+from flowcli.errors import FormatError
 from flowcli.flow import Frame
-from flowcli.io.frames import Moment
+from flowcli.io.frames import Selection
 from flowcli.io.limits import check_size
 from flowcli.io.sources.base import Footage
-from flowcli.io.video.index import TRANSPORT_STREAM, index_video
+from flowcli.io.video.container import nominal_rates, open_video, promised_end, read_packets
+from flowcli.io.video.decode import decode_packets
+from flowcli.io.video.deinterlace import REACH, deinterlace, is_interlaced
+from flowcli.io.video.index import index_video
+from flowcli.io.video.picture import PictureMaker
 
 
 class VideoReader:
-    """One video file; frames are numbered in the order of showing, upright as its display matrix asks.
+    """One video file; frames are numbered as sequential decoding gives them, upright as its display matrix asks.
 
     Raises:
         InputError: the file cannot be opened.
         FormatError: it is no video, or its first frame cannot be decoded.
     """
 
-    def __init__(self, path: Path, end: Moment | None = None) -> None:
+    def __init__(self, path: Path, selection: Selection | None = None) -> None:
         """Index the file as far as frames are wanted, and decode the first frame."""
         self._path = path
-        with _open_video(path) as (container, stream):
-            self._index = index_video(container, stream, end)
-        with _open_video(self._path) as (container, stream):
+        selection = selection or Selection()
+        index = self._index = index_video(path, selection.end)
+        with open_video(path, reproducible=index.reproducible) as (container, stream):
             aspect = stream.sample_aspect_ratio or Fraction(1)
-            first = next(self._decode(container.demux(stream), stream), None)
-        if first is None:
-            raise FormatError(f"{path}: expected a video, found no frame in it{self._because()}")
-        # Once, for all: a frame and its side data hold each other, and would wait for Python's collector of cycles.
-        self._matrix = _display_matrix(first)
-        (a, b), _ = self._matrix
-        height, width = (first.width, first.height) if abs(b) > abs(a) else (first.height, first.width)
+            first = next(decode_packets(read_packets(container, stream), stream.decode, _Found().complain), None)
+            if first is None:
+                raise FormatError(f"{path}: expected a video, found no frame in it{self._because()}")
+            self._interlaced = is_interlaced(stream, first)
+        self._maker = PictureMaker(first)
+        height, width = first.height, first.width
+        if self._maker.is_turned:
+            height, width, aspect = width, height, 1 / aspect
         check_size(str(path), height, width)
-        if abs(b) > abs(a):
-            aspect = 1 / aspect
         self.footage = Footage(
-            path.stem, (height, width), self._index.fps, self._index.length, aspect, self._index.times
+            path.stem, (height, width), index.fps, index.length, aspect, index.times, notes=tuple(self._notes())
         )
+        # What is wrong outside of the selection is nobody's business.
+        self._first, last = selection.indices(index.length, index.fps, index.times)
+        self._last = index.length if last is None else last
 
     def name(self, index: int) -> str:
         """Return the video's name and the number of the frame."""
         return f"{self._path.stem}_{index:06d}"
 
     def read(self, first: int, stop: int | None, step: int) -> Iterator[Frame]:
-        """Yield frames first, first + step, ...; only these are converted to RGB. See FrameReader."""
+        """Yield frames first, first + step, ...; only these are converted to RGB. See FrameReader.
+
+        At the end of the selection FormatError tells of all that is wrong in it; the frames are as good as they can be.
+        """
         length = self._index.length
         stop = length if stop is None else min(stop, length)
-        reformatter = VideoReformatter()
-        number = first
-        for number, frame in enumerate(self._decode_from(first), first):
+        found = _Found()
+        number = first - 1
+        for number, frame in enumerate(self._whole_frames_from(first, found), first):
             if number >= stop:
-                return
+                break
             if (number - first) % step == 0:
-                pixels = reformatter.reformat(frame, format="rgb24").to_ndarray()
-                yield _upright(np.asarray(pixels, np.uint8), self._matrix)
-        if self._index.fault is not None and stop == length:
-            raise FormatError(
-                f"{self._path}: damaged or cut short after frame {number}{self._because()}; the frames before were used"
-            )
+                yield self._maker.make(frame)
+        else:
+            number += 1
+        if stop >= self._last:
+            self._report(min(number, stop), found)
+
+    def _report(self, reached: int, found: _Found) -> None:
+        # Raises if something was wrong up to frame `reached`, where reading ended.
+        index = self._index
+        damage = index.damage
+        if not index.counted:
+            known = sorted({*damage.damaged, *found.damaged, *found.absent})
+            damage = replace(damage, damaged=known, reason=damage.reason or found.reason)
+        if reached < self._last and damage.end is None:
+            more = self._last - reached
+            damage = replace(damage, end=f"{more} more frame{'s' if more > 1 else ''} cannot be decoded")
+        fault = damage.describe(self._first, self._last, index.length)
+        if fault is not None:
+            raise FormatError(f"{self._path}: {fault}")
 
     def _because(self) -> str:
-        return "" if self._index.fault is None else f" ({self._index.fault})"
+        damage = self._index.damage
+        return f" ({damage.end or damage.reason})" if damage.end or damage.reason else ""
 
-    def _decode_from(self, first: int) -> Iterator[VideoFrame]:
-        stamps, keyframes = self._index.timestamps, self._index.keyframes
-        # Decoding has to begin at a keyframe: the last one that is not shown later than the frame.
-        place = bisect_right(keyframes, stamps[first]) if first < len(stamps) else 0
+    def _notes(self) -> Iterator[str]:
+        leading = self._index.leading
+        if leading:
+            plural = "s" if leading > 1 else ""
+            yield f"begins between key frames: {leading} frame{plural} at its start cannot be decoded and do not count"
+        if self._interlaced:
+            yield "is interlaced; its frames are deinterlaced (FFmpeg's bwdif)"
+        if self._maker.curve is not None:
+            yield f"is in high dynamic range ({self._maker.curve}); its frames are mapped to the range of a screen"
+
+    def _whole_frames_from(self, first: int, found: _Found) -> Iterator[VideoFrame]:
+        if not self._interlaced:
+            yield from self._frames_from(first, found)
+            return
+        before = min(REACH, first)
+        yield from islice(deinterlace(self._frames_from(first - before, found)), before, None)
+
+    def _frames_from(self, first: int, found: _Found) -> Iterator[VideoFrame]:
+        index = self._index
+        place = bisect_right(index.keyframes, index.timestamps[first]) if first < len(index.timestamps) else 0
+        # To decode from the first key frame is to decode from the start.
         if place > 1:
-            with _open_video(self._path) as (container, stream):
-                container.seek(keyframes[place - 1], stream=stream)
-                packets = container.demux(stream)
-                head = next(packets)
-                # Transport streams may land elsewhere.
-                if head.is_keyframe and head.pts is not None and head.pts <= stamps[first]:
-                    for frame in self._decode(chain([head], packets), stream):
-                        if frame.pts is not None and frame.pts >= stamps[first]:
-                            yield frame
+            empty = True
+            for frame in self._frames_after_seek(place - 1, first, found):
+                empty = False
+                yield frame
+            if not empty:
+                return
+        with open_video(self._path, reproducible=index.reproducible) as (container, stream):
+            frames = decode_packets(read_packets(container, stream), stream.decode, found.complain)
+            yield from islice(self._without_gaps(frames, 0, found), first, None)
+
+    def _frames_after_seek(self, place: int, first: int, found: _Found) -> Iterator[VideoFrame]:
+        # Nothing unless all from the key frame up to frame `first` is as decoding from the start gives it.
+        index, stamps = self._index, self._index.timestamps
+        key, before, checksum = index.keyframes[place], index.keyframes[place - 1], index.checksums[place]
+        start, faults = bisect_left(stamps, key), _Found()
+        with open_video(self._path, reproducible=index.reproducible) as (container, stream):
+            packets = _packets_from(container, stream, key, before, checksum)
+            frames = decode_packets(packets, stream.decode, faults.complain)
+            # Shown before the key frame, though stored after it: needs what was before.
+            frames = dropwhile(lambda frame: frame.pts is not None and frame.pts < key, frames)
+            head = list[VideoFrame]()
+            for number, frame in zip(range(start, first + 1), frames, strict=False):
+                begins = number > start or (frame.key_frame and frame.pict_type == PictureType.I)
+                if faults.reason or frame.is_corrupt or not begins or frame.pts != stamps[number]:
                     return
-        with _open_video(self._path) as (container, stream):
-            yield from islice(self._decode(container.demux(stream), stream), first, None)
+                head = [frame]
+            if head and head[0].pts == stamps[first]:
+                yield from self._without_gaps(chain(head, frames), first, found)
 
-    def _decode(self, packets: Iterable[Packet], stream: VideoStream) -> Iterator[VideoFrame]:
-        held: VideoFrame | None = None
-        try:
-            for packet in _without_incomplete_end(packets):
-                # After the last packet comes an empty one, for which the decoder gives what it still holds.
-                for frame in stream.decode(packet):
-                    # A damaged frame in the middle is patched up by FFmpeg; at the end it is half of a frame.
-                    if held is not None:
-                        yield held
-                        held = None
-                    if frame.is_corrupt:
-                        held = frame
-                    else:
-                        yield frame
-        except FFmpegError as error:
-            raise FormatError(
-                f"{self._path}: a frame cannot be decoded, FFmpeg says: {error.strerror}; the frames before were used"
-            ) from None
-        if held is not None:
-            raise FormatError(f"{self._path}: its last frame is incomplete; the frames before were used")
+    def _without_gaps(self, frames: Iterator[VideoFrame], number: int, found: _Found) -> Iterator[VideoFrame]:
+        # Frame `number` and those after it. Where the frames were not counted by decoding, their times tell where one
+        # is missing; the one before it stands in, so that all others keep the number that they have after a seek.
+        stamps = array("q") if self._index.counted else self._index.timestamps
+        last: VideoFrame | None = None
+        for frame in frames:
+            if frame.pts is not None and number < len(stamps) and frame.pts > stamps[number]:
+                place = bisect_left(stamps, frame.pts, number)
+                if place < len(stamps) and stamps[place] == frame.pts:
+                    found.absent.extend(range(number, place))
+                    yield from repeat(last or frame, place - number)
+                    number = place
+            elif frame.pts is not None and 0 < number < len(stamps) and frame.pts < stamps[number]:
+                # Too late: another stood in for it.
+                continue
+            if frame.is_corrupt:
+                found.damaged.append(number)
+            last = frame
+            yield frame
+            number += 1
 
 
-@contextmanager
-def _open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        # The prefix keeps FFmpeg from reading "a:b.mp4" as a protocol; a playlist may not reach for the network.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
-    except PermissionError:
-        raise InputError(f"{path}: cannot be read: permission denied") from None
-    except FFmpegError as error:
-        raise FormatError(f"{path}: expected an image or a video, FFmpeg says: {error.strerror}") from None
-    with container:
-        # FFmpeg takes any text for ANSI art.
-        if not container.streams.video or container.format.name == "tty":
-            raise FormatError(f"{path}: expected an image or a video, found no video stream in it")
-        stream = container.streams.video[0]
-        # With a thread per frame it is a matter of luck whether half a frame at the end is marked as damaged; other
-        # containers tell by their packets.
-        stream.thread_type = "SLICE" if container.format.name == TRANSPORT_STREAM else "AUTO"
-        yield container, stream
+class _Found:
+    """What turned out to be wrong while reading: numbers of damaged frames, and of those that another stands in for."""
+
+    def __init__(self) -> None:
+        self.damaged: list[int] = []
+        self.absent: list[int] = []
+        self.reason = ""
+
+    def complain(self, _: Packet | None, text: str) -> None:
+        """Take down the first thing that FFmpeg says."""
+        self.reason = self.reason or text.removeprefix("FFmpeg says: ")
 
 
 def glance(path: Path) -> tuple[int, Fraction]:
@@ -152,42 +199,27 @@ def glance(path: Path) -> tuple[int, Fraction]:
     Raises:
         InputError, FormatError: the file cannot be opened, or is no video.
     """
-    with _open_video(path) as (container, stream):
-        rate = stream.average_rate or Fraction(25)
-        return stream.frames or round(Fraction(container.duration or 0, 1_000_000) * rate), rate
+    with open_video(path) as (container, stream):
+        rate = next(iter(nominal_rates(stream)), Fraction(25))
+        return max(stream.frames, 0) or round(promised_end(container, stream)[0] * rate), rate
 
 
-def _without_incomplete_end(packets: Iterable[Packet]) -> Iterator[Packet]:
-    held: Packet | None = None
-    for packet in packets:
-        if held is not None and packet.size > 0:
-            yield held
-        held = packet if packet.is_corrupt else None
-        if held is None:
-            yield packet
-
-
-# Rows (a, b) and (c, d): the pixel at (x, y) is shown at (a x + c y, b x + d y), up to a shift.
-_Matrix = tuple[tuple[int, int], tuple[int, int]]
-
-
-def _display_matrix(frame: VideoFrame) -> _Matrix:
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return (1, 0), (0, 1)
-    (a, b, _), (c, d, _), _ = np.frombuffer(bytes(data), np.int32).reshape(3, 3).tolist()
-    return (a, b), (c, d)
-
-
-def _upright(pixels: Frame, matrix: _Matrix) -> Frame:
-    # Quarter turns and mirrors; any other angle is left to the player.
-    (a, b), (c, d) = matrix
-    if abs(b) > abs(a):
-        pixels, vertical, horizontal = pixels.transpose(1, 0, 2), b, c
-    else:
-        vertical, horizontal = d, a
-    if vertical < 0:
-        pixels = pixels[::-1]
-    if horizontal < 0:
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+def _packets_from(
+    container: InputContainer, stream: VideoStream, key: int, before: int, checksum: int
+) -> Iterator[Packet]:
+    # The packets from that of the key frame on; none if it is not found. FFmpeg may land elsewhere in transport
+    # streams, and cannot seek in raw ones at all; to pass over packets costs little.
+    for target in (key, before):
+        with suppress(FFmpegError):
+            container.seek(target, stream=stream)
+        packets = read_packets(container, stream)
+        for packet in packets:
+            if packet.pts == key and packet.is_keyframe:
+                if crc32(bytes(packet)) != checksum:
+                    # Without its index FFmpeg makes up times for what comes after a seek.
+                    return
+                yield packet
+                yield from packets
+                return
+            if packet.dts is not None and packet.dts > key:
+                break

@@ -1,57 +1,61 @@
-"""A pass over the packets of a video, without decoding: how many frames, when each is shown, where the file breaks off.
+"""The frames of a video file: how many, when each is shown, where decoding can begin, and what is wrong with them.
 
-Headers cannot be relied on for any of this: Matroska does not count its frames, a phone's "30 fps" varies, and a file
-whose copy was interrupted still promises its full length. Reading packets costs a few per cent of decoding them.
+Frame n is the n-th frame that FFmpeg gives when it decodes the file from its start. Packets tell how many there are and
+where to begin, at a few per cent of the cost, unless the file is damaged or its writer did not keep to the rules. Where
+they leave doubt the file is decoded once, and then always from its start. A file that is decoded in an instant is never
+taken at its word: damage inside a picture shows nowhere else.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING
-
-from av.error import FFmpegError
+from pathlib import Path
 
 from flowcli.io.frames import Moment
+from flowcli.io.video.container import FALLBACK_RATE, is_plausible, mean_rate, nominal_rates, open_video
+from flowcli.io.video.count import Count, count_frames
+from flowcli.io.video.damage import Damage
+from flowcli.io.video.packets import REORDERING, PacketScan, scan_packets
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.stream import VideoStream
-
-# Frames are stored in the order of decoding; none is shown more than this many places earlier than it is stored.
-_REORDERING = 32
-# A transport stream is a row of packets of this many bytes: as broadcast, on Blu-ray and camcorders, with error codes.
-TRANSPORT_STREAM = "mpegts"
-_TRANSPORT_PACKETS = (188, 192, 204)
-# A file that is shorter than its header says by more than this is cut short. Headers round, and count the audio.
-_SLACK_SECONDS = 0.5
+# Pixels of all frames together that are decoded in a fraction of a second: 70 frames of 1280x720.
+AN_INSTANT = 2**26
+# Decoders that go on over damage without a word, and with several threads differently every time.
+_SILENT = frozenset({"ffv1", "theora", "vp8"})
 
 
 @dataclass(frozen=True)
 class VideoIndex:
-    """The frames of one video stream.
+    """The frames of one video.
 
     Attributes:
         length: number of frames that are whole.
-        timestamps: of every frame in ticks of `tick`, ascending; empty if the file has none.
-        keyframes: timestamps of the frames at which decoding can begin, ascending; empty if `timestamps` is.
-        tick: seconds per tick.
+        timestamps: of every frame in ticks of the stream, ascending; empty if they are not known of each.
+        keyframes: timestamps of the frames at which decoding can begin, ascending; empty if it has to begin at the
+            start of the file.
+        checksums: of the packets of those frames (CRC-32), by which they are known again.
+        counted: whether `length` is what decoding gave, and not the number of packets.
+        reproducible: whether to decode in one thread, because several may give other pictures every time.
         fps: frames per second, the mean if the rate varies.
         times: seconds of every frame after the first; None if they come at `fps` within the file's resolution.
-        fault: what is wrong with the file after the last whole frame, or None.
+        damage: what is known to be wrong.
+        leading: frames at the start of the file that cannot be decoded, because it begins between key frames.
     """
 
     length: int
     timestamps: Sequence[int]
     keyframes: Sequence[int]
-    tick: Fraction
+    checksums: Sequence[int]
+    counted: bool
+    reproducible: bool
     fps: Fraction
     times: Sequence[Fraction] | None
-    fault: str | None
+    damage: Damage
+    leading: int = 0
 
 
 class _Times(Sequence[Fraction]):
@@ -67,95 +71,113 @@ class _Times(Sequence[Fraction]):
         return (self._timestamps[index] - self._timestamps[0]) * self._tick
 
 
-def index_video(container: InputContainer, stream: VideoStream, end: Moment | None) -> VideoIndex:
-    """Read the packets of a freshly opened container.
+def index_video(path: Path, end: Moment | None = None) -> VideoIndex:
+    """Find the frames of a video file.
 
     Args:
-        container: at its start; is left at its end.
-        stream: the video stream to index.
+        path: the file.
         end: no frame from this moment on is wanted, and the rest of the file need not be read; None reads it all.
+
+    Raises:
+        InputError, FormatError: as `open_video`.
     """
-    tick = stream.time_base or Fraction(1, 90_000)
-    stamps, keyframes = array("q"), array("q")
-    length, last_end, fault, complete = 0, Fraction(0), None, True
-    unstamped = incomplete = False
-    try:
-        for packet in container.demux():
-            if packet.size == 0 or packet.is_discard:
-                continue
-            last_end = max(last_end, _end_of(packet))
-            if packet.stream.index != stream.index:
-                continue
-            incomplete = packet.is_corrupt
-            length += 1
-            unstamped = unstamped or packet.pts is None
-            stamps.append(packet.pts or 0)
-            if packet.is_keyframe:
-                keyframes.append(stamps[-1])
-            if end is not None and _is_past(end, length, stamps, tick):
-                complete = False
-                break
-    except FFmpegError as error:
-        fault = f"FFmpeg says: {error.strerror}"
-    # Transport streams may lose a packet anywhere, and FFmpeg patches the picture up; at the end half a frame is left.
-    if container.format.name == TRANSPORT_STREAM and all(container.size % n for n in _TRANSPORT_PACKETS):
-        incomplete = length > 0
-    if incomplete and complete and fault is None:
-        length, fault = length - 1, "its last frame is incomplete"
-        stamps.pop()
-    ordered = array("q", sorted(stamps))
-    if unstamped or any(a == b for a, b in pairwise(ordered)):
-        ordered, keyframes = array("q"), array("q")
-    if complete and fault is None:
-        fault = _missing_end(container, stream, ordered, last_end)
-    fps, times = _find_rate(stream, ordered, tick)
-    return VideoIndex(length, ordered, array("q", sorted(keyframes)), tick, fps, times, fault)
-
-
-def _end_of(packet: Packet) -> Fraction:
-    if packet.pts is None or packet.time_base is None:
-        return Fraction(0)
-    return (packet.pts + (packet.duration or 0)) * packet.time_base
-
-
-def _is_past(end: Moment, length: int, stamps: Sequence[int], tick: Fraction) -> bool:
-    if isinstance(end.value, int):
-        return length >= end.value + _REORDERING
-    # The first frame shown is among the first stored.
-    recent = stamps[-_REORDERING:]
-    return length > _REORDERING and (min(recent) - min(stamps[:_REORDERING])) * tick > end.value
-
-
-def _missing_end(
-    container: InputContainer, stream: VideoStream, stamps: Sequence[int], last_end: Fraction
-) -> str | None:
-    found, promised = last_end, Fraction(container.duration or 0, 1_000_000)
-    start = Fraction(container.start_time or 0, 1_000_000)
-    tag = stream.metadata.get("DURATION", "")
-    if tag and stamps:
-        # Matroska: this stream alone, from time 0 to the end of its last frame.
-        hours, minutes, seconds = (Fraction(part) for part in tag.split("\0")[0].split(":"))
-        promised, start = 3600 * hours + 60 * minutes + seconds, Fraction(0)
-        found = max(stamps) * (stream.time_base or Fraction(0)) + (
-            1 / stream.average_rate if stream.average_rate else 0
+    with open_video(path) as (container, stream):
+        scan = scan_packets(container, stream, end)
+        context, tick, rates = stream.codec_context, stream.time_base or Fraction(1, 90_000), nominal_rates(stream)
+        silent = context.name in _SILENT
+        pixels = scan.length * context.width * context.height
+    if not rates or not scan.timestamps:
+        # A stream without times, where the container's rate may be made up.
+        coded = 1 / (scan.duration * tick) if scan.duration > 0 else Fraction(0)
+        rates = [*([coded] if is_plausible(coded) else []), *rates, FALLBACK_RATE]
+    if not scan.doubtful and pixels > AN_INSTANT:
+        plain = VideoIndex(
+            scan.length,
+            scan.timestamps,
+            scan.keyframes,
+            scan.checksums,
+            False,
+            False,
+            *_find_rate(rates, scan.timestamps, tick),
+            Damage(end=scan.fault),
         )
-    found -= start
-    if promised - found <= max(_SLACK_SECONDS, promised / 50):
+        if not scan.headless:
+            return plain
+        if (head := _count_head(path, scan)) is not None:
+            stamps = array("q", [*head.timestamps, *_tail(scan)])
+            fps, times = _find_rate(rates, stamps, tick)
+            damage = Damage(head.damaged, end=scan.fault, reason=head.reason)
+            leading = scan.length - len(stamps)
+            return replace(
+                plain, length=len(stamps), timestamps=stamps, fps=fps, times=times, damage=damage, leading=leading
+            )
+    count = count_frames(path, _stop_at(end, rates[0], tick))
+    stamps = count.timestamps if all(a < b for a, b in pairwise(count.timestamps)) else array("q")
+    leading, missing = _find_missing(scan, count, stamps)
+    damage = Damage(count.damaged, missing, scan.fault or count.end, count.reason)
+    trusted = not (scan.doubtful or scan.headless or damage.within or leading) and _agree(scan, stamps)
+    fps, times = _find_rate(rates, stamps, tick)
+    keyframes, checksums = (scan.keyframes, scan.checksums) if trusted else (array("q"), [])
+    one_thread = silent or not trusted
+    return VideoIndex(count.length, stamps, keyframes, checksums, True, one_thread, fps, times, damage, leading)
+
+
+def _stop_at(end: Moment | None, fps: Fraction, tick: Fraction) -> Callable[[int, int | None], bool]:
+    first: int | None = None
+
+    def is_past(length: int, stamp: int | None) -> bool:
+        nonlocal first
+        first = stamp if first is None else first
+        if end is None:
+            return False
+        if isinstance(end.value, int):
+            return length > end.value
+        return (length / fps if stamp is None or first is None else (stamp - first) * tick) > end.value
+
+    return is_past
+
+
+def _count_head(path: Path, scan: PacketScan) -> Count | None:
+    # The frames before the first key frame; None if it cannot be told where they end.
+    if not scan.keyframes:
         return None
-    return f"it ends after {float(found):.2f} s of {float(promised):.2f} s"
+    key = scan.keyframes[0]
+    head = count_frames(path, lambda _, stamp: stamp is not None and stamp >= key)
+    stamps = head.timestamps
+    if not stamps or stamps[-1] != key or any(a >= b for a, b in pairwise(stamps)):
+        return None
+    return replace(head, timestamps=stamps[:-1], damaged=[k for k in head.damaged if k < len(stamps) - 1])
+
+
+def _tail(scan: PacketScan) -> Sequence[int]:
+    return scan.timestamps[bisect_left(scan.timestamps, scan.keyframes[0]) :]
+
+
+def _find_missing(scan: PacketScan, count: Count, stamps: Sequence[int]) -> tuple[int, Sequence[int]]:
+    # Of frames that the container has and the decoder does not give: how many at the start, and before which others.
+    if not stamps or not scan.timestamps:
+        return 0, [place for place in count.lost if place > 0]
+    found = set(stamps)
+    places = [bisect_left(stamps, stamp) for stamp in scan.timestamps if stamp not in found]
+    last = len(stamps) if scan.complete and count.complete else len(stamps) - 1
+    return sum(place == 0 for place in places), [place for place in places if 0 < place <= last]
+
+
+def _agree(scan: PacketScan, stamps: Sequence[int]) -> bool:
+    # The last of a part are not in their order yet.
+    stop = min(len(stamps), scan.length - (0 if scan.complete else REORDERING))
+    return scan.timestamps[:stop] == stamps[:stop]
 
 
 def _find_rate(
-    stream: VideoStream, stamps: Sequence[int], tick: Fraction
+    nominal: Sequence[Fraction], stamps: Sequence[int], tick: Fraction
 ) -> tuple[Fraction, Sequence[Fraction] | None]:
-    nominal = [rate for rate in (stream.average_rate, stream.base_rate, stream.guessed_rate) if rate]
     if len(stamps) < 2:
-        return (nominal[0] if nominal else Fraction(25)), None
+        return nominal[0], None
     first = stamps[0]
     for rate in nominal:
         # Timestamps are rounded to ticks: a steady rate is never off by more than one.
         per_frame = 1 / (rate * tick)
         if all(abs(stamp - first - number * per_frame) <= 1 for number, stamp in enumerate(stamps)):
             return rate, None
-    mean = (len(stamps) - 1) / ((stamps[-1] - first) * tick)
-    return mean.limit_denominator(1001), _Times(stamps, tick)
+    return mean_rate(len(stamps) - 1, (stamps[-1] - first) * tick), _Times(stamps, tick)

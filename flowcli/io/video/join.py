@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 
 from flowcli.errors import OutputError
 from flowcli.io.atomic import replace_when_complete
+from flowcli.io.video.container import ANY_TEXT
 from flowcli.io.video.write import VIDEO_FORMATS
 
 
@@ -31,10 +32,13 @@ def join_videos(segments: Iterable[tuple[Path, Fraction]], path: Path, comment: 
     target: VideoStream | None = None
     last = -(2**62)
     try:
-        with replace_when_complete(path) as temporary, av.open(temporary, "w", row.container, row.muxing) as container:
+        with (
+            replace_when_complete(path) as temporary,
+            av.open(temporary, "w", row.container, row.muxing, **ANY_TEXT) as container,
+        ):
             container.metadata["comment"] = comment
             for segment, begin in segments:
-                with av.open(segment) as source:
+                with av.open(segment, **ANY_TEXT) as source:
                     stream = source.streams.video[0]
                     assert stream.time_base is not None
                     if target is None:

@@ -27,6 +27,7 @@ from av.video.stream import VideoStream
 from flowcli.errors import OutputError
 from flowcli.flow import Frame
 from flowcli.io.atomic import replace_when_complete
+from flowcli.io.video.container import ANY_TEXT
 
 _THREADS = "4"
 _BT709 = 1
@@ -107,7 +108,7 @@ class VideoEncoder:
         self._path, self._row, self._comment = path, row, comment
         # yuv420p halves the chroma; an odd row or column is repeated, so that nothing is stretched.
         self._extra_row, self._extra_column = (height % 2, width % 2) if row.even else (0, 0)
-        self._container = av.open(path, "w", format=row.container, options=row.muxing)
+        self._container = av.open(path, "w", format=row.container, options=row.muxing, **ANY_TEXT)
         self._container.metadata["comment"] = comment
         stream = self._container.add_stream(row.codec, rate=fps, options=row.encoding)
         assert isinstance(stream, VideoStream)
