@@ -24,8 +24,8 @@ LEVELS = {
     "options": 4,
     "methods": 5,
     "estimator": 6,
-    "output": 7, "evaluation": 7, "training": 7, "benchmark": 7,
-    "jobs": 8,
+    "output": 7, "training": 7, "benchmark": 7,
+    "evaluation": 8, "jobs": 8,
     "cli": 9, "__main__": 10,
 }  # fmt: skip
 # Parts of one level do not know each other, with these exceptions: (importer, imported).

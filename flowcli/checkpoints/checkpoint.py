@@ -15,7 +15,9 @@ from torch import Tensor
 
 from flowcli.checkpoints.digest import compute_sha256
 from flowcli.errors import WeightsError
+from flowcli.model.coarse import CoarseFlow
 from flowcli.model.config import ModelConfig
+from flowcli.model.networks import Network, make_network
 from flowcli.model.perceiver import PerceiverFlow, fourier_positions
 
 
@@ -41,17 +43,50 @@ class Checkpoint:
         return compute_sha256(self.path)
 
 
+def make_untrained(config: ModelConfig) -> Checkpoint:
+    """Return weights that have learned nothing, always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        tensors = make_network(config).state_dict()
+    checkpoint = Checkpoint(config, tensors, {}, Path("untrained"))
+    # There is no file to take a digest of.
+    vars(checkpoint)["sha256"] = "untrained"
+    return checkpoint
+
+
 def build_model(checkpoint: Checkpoint) -> PerceiverFlow:
     """Assemble the network on the CPU in eval mode.
 
     Its parameters are the checkpoint's tensors themselves, not copies: training the network changes them.
+
+    Raises:
+        WeightsError: it is a coarse network, which estimates nothing by itself.
     """
     config = checkpoint.config
-    with torch.device("meta"):  # no memory and no random numbers for values that are replaced at once
-        model = PerceiverFlow(config)
-    model.load_state_dict(checkpoint.tensors, strict=True, assign=True)
+    model = _assemble(checkpoint)
+    if not isinstance(model, PerceiverFlow):
+        raise WeightsError(f"{checkpoint.path}: expected a network of flow, found one that only starts an estimate")
     # The meta device gave it a shape only.
     model.positions = fourier_positions(*config.tile, config.position_bands, config.position_nyquist)
+    return model
+
+
+def build_coarse(checkpoint: Checkpoint) -> CoarseFlow:
+    """Assemble a coarse network; see `build_model`.
+
+    Raises:
+        WeightsError: it is another one.
+    """
+    model = _assemble(checkpoint)
+    if not isinstance(model, CoarseFlow):
+        raise WeightsError(f"{checkpoint.path}: expected a network that starts an estimate, found another one")
+    return model
+
+
+def _assemble(checkpoint: Checkpoint) -> Network:
+    with torch.device("meta"):  # no memory and no random numbers for values that are replaced at once
+        model = make_network(checkpoint.config)
+    model.load_state_dict(checkpoint.tensors, strict=True, assign=True)
     return model.eval()
 
 
@@ -59,7 +94,7 @@ def build_model(checkpoint: Checkpoint) -> PerceiverFlow:
 def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Name every tensor of `PerceiverFlow(config)` with its shape."""
     with torch.device("meta"):
-        model = PerceiverFlow(config)
+        model = make_network(config)
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 

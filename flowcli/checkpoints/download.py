@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from flowcli.checkpoints.digest import compute_sha256
-from flowcli.checkpoints.manifest import EMBEDDED, KNOWN, KnownFile
+from flowcli.checkpoints.manifest import COARSE, EMBEDDED, KNOWN, KnownFile
 from flowcli.checkpoints.store import embedded_path, stored_path
 from flowcli.errors import OutputError, WeightsError
 from flowcli.io.atomic import check_writable, replace_when_complete
@@ -43,8 +43,8 @@ def pull(name: str, *, overwrite: bool = False, bar: Callable[[], ProgressBar] |
         WeightsError: the name is unknown, the file cannot be had, or it is not the published one.
         OutputError: the weights folder cannot be written, or other weights of that name are there.
     """
-    if name == EMBEDDED:
-        return embedded_path()
+    if name in (EMBEDDED, COARSE):
+        return embedded_path(name)
     if name not in KNOWN:
         raise WeightsError(f"{name}: expected one of {', '.join(KNOWN)}; other weights come with: weights import FILE")
     file = KNOWN[name].files[0]

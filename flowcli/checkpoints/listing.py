@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowcli.checkpoints.manifest import EMBEDDED, KNOWN, KnownWeights
+from flowcli.checkpoints.manifest import COARSE, EMBEDDED, KNOWN, KnownWeights
 from flowcli.checkpoints.safetensors_header import read_safetensors_header
 from flowcli.checkpoints.store import embedded_path, list_names, stored_path
 from flowcli.errors import WeightsError
@@ -79,10 +79,10 @@ def _summarise(name: str) -> WeightsSummary:
 
 
 def _find(name: str) -> Path | None:
-    if name != EMBEDDED:
+    if name not in (EMBEDDED, COARSE):
         return stored_path(name)
     with suppress(WeightsError):
-        return embedded_path()
+        return embedded_path(name)
     return None
 
 

@@ -42,10 +42,12 @@ class KnownWeights:
     files: tuple[KnownFile, ...] = ()
 
 
-EMBEDDED = "compact"
+EMBEDDED, COARSE = "compact", "coarse"
+"""The network of residuals, which is the default model, and the coarse network that starts its estimates."""
 
 KNOWN: dict[str, KnownWeights] = {
     EMBEDDED: KnownWeights("the embedded default, trained by flowcli train", licence="Apache-2.0"),
+    COARSE: KnownWeights("the embedded start of its estimates, trained by flowcli train", licence="Apache-2.0"),
     # Licence: README of google-deepmind/deepmind-research/perceiver; the Hugging Face card says Apache-2.0.
     # Errors: Hugging Face card of deepmind/optical-flow-perceiver, from table 4 of the Perceiver IO paper.
     "perceiver-io": KnownWeights(

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from flowcli.checkpoints.manifest import EMBEDDED, KNOWN
+from flowcli.checkpoints.manifest import COARSE, EMBEDDED, KNOWN
 from flowcli.errors import InputError, WeightsError
 
 FOLDER_VARIABLE = "FLOWCLI_WEIGHTS"
 # Names that mean something else to --model.
-RESERVED = (EMBEDDED, "zero", "dis", "farneback")
+RESERVED = (EMBEDDED, COARSE, "zero", "dis", "farneback", "variational", "untrained")
 
 
 def weights_folder() -> Path:
@@ -27,11 +27,11 @@ def weights_folder() -> Path:
     return user_cache_path("flowcli", appauthor=False) / "weights"
 
 
-def embedded_path() -> Path:
-    """Locate the embedded weights: inside the installed package, or beside it in a checkout."""
+def embedded_path(name: str = EMBEDDED) -> Path:
+    """Locate embedded weights, EMBEDDED or COARSE: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "weights", package.parent / "weights"):
-        path = folder / f"{EMBEDDED}.safetensors"
+        path = folder / f"{name}.safetensors"
         if path.is_file():
             return path
     raise WeightsError(f"the embedded weights are missing from {package}; install flowcli again")
@@ -65,8 +65,8 @@ def locate(name_or_path: str | Path) -> Path:
         WeightsError: there is none; the message says how to get it.
     """
     if isinstance(name_or_path, str):
-        if name_or_path == EMBEDDED:
-            return embedded_path()
+        if name_or_path in (EMBEDDED, COARSE):
+            return embedded_path(name_or_path)
         if name_or_path in list_names():
             path = stored_path(name_or_path)
             if path.is_file():

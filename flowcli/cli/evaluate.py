@@ -44,6 +44,13 @@ def evaluate(
             help="Instead of a data set: columns dataset,name,frame1,frame2,flow; paths relative to the file.",
         ),
     ] = None,
+    rendered: Annotated[
+        bool,
+        typer.Option(
+            "--rendered",
+            help="Instead of a data set: 5 kinds of 20 rendered pairs, no files needed; the same for everyone.",
+        ),
+    ] = False,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, metavar="N", help="Measure the first N pairs only.")
     ] = None,
@@ -84,13 +91,14 @@ def evaluate(
 ) -> None:
     """Measure models on pairs with known flow.
 
-    EPE, outliers beyond 1, 3 and 5 px, Fl, angular error, EPE by speed and by visibility, seconds per pair.
+    EPE, outliers beyond 1, 3 and 5 px, Fl, angular error, EPE by speed and where the second frame shows the point,
+    covers it or does not reach it, seconds per pair.
     """
     if json and csv:
         raise typer.BadParameter("expected at most one of --json and --csv, got both")
     if (save_worst is None) != (output is None):
         raise typer.BadParameter("--save-worst N and -o FOLDER belong together: give both or neither")
-    chosen = _list_pairs(dataset, root, pairs)[:limit]
+    chosen = _list_pairs(dataset, root, pairs, rendered)[:limit]
     if output is not None:
         _check_picture_folder(output, overwrite)
 
@@ -104,7 +112,7 @@ def evaluate(
     models = list(dict.fromkeys([*(model or ["compact"]), "zero"]))
     configure_process(estimator_options.threads)
     estimators = {name: Estimator(method) for name, method in build_methods(models, estimator_options).items()}
-    summary = pair_list_summary() if pairs else benchmark_summary()
+    summary = benchmark_summary() if dataset else pair_list_summary()
     for name, estimator in estimators.items():
         worst = WorstPairs(save_worst or 0)
         for result in progress(run(estimator, chosen), total=len(chosen), description=name):
@@ -117,7 +125,7 @@ def evaluate(
     rows = summary.pair_rows() if per_pair else summary.dataset_rows()
     if json:
         settings = {name: estimator.settings for name, estimator in estimators.items()}
-        print_json({"source": str(pairs or root), "models": settings, **summary.as_plain()})
+        print_json({"source": "rendered" if rendered else str(pairs or root), "models": settings, **summary.as_plain()})
     elif csv:
         print_result(format_csv(rows))
     else:
@@ -125,10 +133,16 @@ def evaluate(
         print_result("\n".join([format_table(rows), *notes]))
 
 
-def _list_pairs(dataset: DatasetName | None, root: Path | None, pairs: Path | None) -> list[LabelledPair]:
+def _list_pairs(
+    dataset: DatasetName | None, root: Path | None, pairs: Path | None, rendered: bool
+) -> list[LabelledPair]:
     """Find the pairs and check that their files are there; nothing is decoded."""
-    if (dataset is None) == (pairs is None) or (dataset is None) != (root is None):
-        raise typer.BadParameter("expected either DATASET ROOT or --pairs FILE.csv")
+    if (dataset is not None) + (pairs is not None) + rendered != 1 or (dataset is None) != (root is None):
+        raise typer.BadParameter("expected one of DATASET ROOT, --pairs FILE.csv and --rendered")
+    if rendered:
+        from flowcli.evaluation.rendered import list_rendered
+
+        return list_rendered()
     if pairs is not None:
         from flowcli.evaluation.pair_list import read_pair_list
 

@@ -1,11 +1,11 @@
-"""`flowcli train`: the compact network from synthetic pairs."""
+"""`flowcli train`: either embedded network from rendered pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,6 +28,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder, by its settings.")
     ] = False,
+    network: Annotated[
+        Literal["residual", "coarse"] | None,
+        typer.Option(
+            "--network",
+            help="residual (default): what is left at every level; coarse: where an estimate starts. "
+            "With --weights or --resume theirs.",
+        ),
+    ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -61,7 +69,7 @@ def train(
     threads: options.Threads = None,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print the settings as JSON and exit.")] = False,
 ) -> None:
-    """Train the compact network on synthetic frame pairs; interrupt at any time and continue with --resume.
+    """Train a network on rendered frame pairs; interrupt at any time and continue with --resume.
 
     Writes DIR/state.pt, log.jsonl, curve.png and, after every save, weights.safetensors for --model.
 
@@ -78,7 +86,7 @@ def train(
         first = processes.rank == 0
         with processes.together():
             began = output / "state.pt" if resume else None
-            settings, tensors = _read_settings(config, steps, seed, None if resume else weights, began)
+            settings, tensors = _read_settings(network, config, steps, seed, None if resume else weights, began)
         if show_config:
             if first:
                 print_json(settings.to_dict())
@@ -152,25 +160,35 @@ def _one_voice() -> Iterator[None]:
 
 
 def _read_settings(
-    config: Path | None, steps: int | None, seed: int | None, weights: str | None, began: Path | None
+    network: str | None,
+    config: Path | None,
+    steps: int | None,
+    seed: int | None,
+    weights: str | None,
+    began: Path | None,
 ) -> tuple[TrainingConfig, Mapping[str, Tensor] | None]:
     """Return the run's settings, by default those of the state `began`, and the weights to start from."""
     from dataclasses import replace
 
-    from flowcli.training.config import TrainingConfig, read_toml
+    from flowcli.errors import UsageError
+    from flowcli.training.config import DEFAULTS, TrainingConfig, name_network, read_toml
 
-    values = read_toml(config) if config else {}
+    checkpoint = None
+    base = DEFAULTS[network or "residual"]
+    if weights is not None:
+        from flowcli.checkpoints import load_checkpoint
+
+        checkpoint = load_checkpoint(weights)
+        base = DEFAULTS[name_network(checkpoint.config)]
     if began is not None:
         from flowcli.training.state import load_settings
 
-        values = {**load_settings(began), **values}
-    settings = TrainingConfig.from_dict(values)
+        base = TrainingConfig.from_dict(load_settings(began))
+    settings = TrainingConfig.from_dict(read_toml(config) if config else {}, base)
+    if checkpoint is not None:
+        settings = replace(settings, model=checkpoint.config)
+    found = name_network(settings.model)
+    if network not in (None, found):
+        raise UsageError(f"expected --network {found}, which the settings or weights are of, got {network}")
     overrides = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
-    settings = replace(settings, **overrides)
-    if weights is None:
-        return settings, None
-
-    from flowcli.checkpoints import load_checkpoint
-
-    checkpoint = load_checkpoint(weights)
-    return replace(settings, model=checkpoint.config), checkpoint.tensors
+    return replace(settings, **overrides), None if checkpoint is None else checkpoint.tensors

@@ -14,10 +14,13 @@ from torch.nn import functional as F
 
 from flowcli.coarse_to_fine.config import MATCH
 from flowcli.coarse_to_fine.photometric import box_mean, describe, to_brightness
+from flowcli.kernels.library import Library, MatchArguments
 from flowcli.runtime.threads import Workers
 
 
-def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tensor, Tensor]:
+def match_frames(
+    frame1: Tensor, frame2: Tensor, workers: Workers, kernels: Library | None = None
+) -> tuple[Tensor, Tensor]:
     """Find the flow of small frames without any initial flow.
 
     Args:
@@ -25,13 +28,19 @@ def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tens
         frame2: the same shape.
         workers: match pairs and directions side by side. Thousands of small operations: torch's own threads would spend
             their time waiting for each other.
+        kernels: compiled kernels, which find the same to the bit in a fifth of the time; None: torch does it all.
 
     Returns:
         The flow from frame 1 to frame 2 and from frame 2 to frame 1, float32 `(B, 2, H, W)` in pixels; quarter-pixel
         accuracy at best.
     """
     reach = find_reach((frame1.shape[2], frame1.shape[3]))
-    described = list(zip(_describe(frame1), _describe(frame2), strict=True))
+    described1, described2 = _describe(frame1), _describe(frame2)
+    if kernels is not None:
+        both = torch.cat((described1, described2)), torch.cat((described2, described1))
+        forward, backward = _match_compiled(*both, reach, kernels).chunk(2)
+        return forward, backward
+    described = list(zip(described1, described2, strict=True))
     described += [(second, first) for first, second in described]
 
     def match(pair: tuple[Tensor, Tensor]) -> Tensor:
@@ -39,6 +48,26 @@ def match_frames(frame1: Tensor, frame2: Tensor, workers: Workers) -> tuple[Tens
 
     forward, backward = torch.stack(list(workers.map(match, described))).chunk(2)
     return forward, backward
+
+
+def _match_compiled(described1: Tensor, described2: Tensor, reach: tuple[int, int], kernels: Library) -> Tensor:
+    """Do the same for int16 `(N, 3, H, W)` by `kernels/source/match.h`."""
+    count, _, height, width = described1.shape
+    flow = torch.empty(count, 2, height, width)
+    arguments = MatchArguments(
+        first=described1.contiguous(),
+        second=described2.contiguous(),
+        flow=flow,
+        height=height,
+        width=width,
+        down=reach[0],
+        right=reach[1],
+        clip=MATCH.clip,
+        near=MATCH.step * MATCH.summed,
+        far=MATCH.jump * MATCH.summed,
+    )
+    kernels.run(arguments, torch.float32, count, shares=1)
+    return flow
 
 
 def find_reach(size: tuple[int, int]) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from flowcli.coarse_to_fine.config import FUSION, Config
 from flowcli.coarse_to_fine.consistency import find_consistent
 from flowcli.coarse_to_fine.fusion import Directions, exchange, fuse
 from flowcli.coarse_to_fine.gate import apply_updates, refine_full_size
-from flowcli.coarse_to_fine.initialise import match_level
+from flowcli.coarse_to_fine.initialise import Start, start_level
 from flowcli.coarse_to_fine.inpaint import inpaint
 from flowcli.coarse_to_fine.pyramid import Level, Pyramid, open_level
 from flowcli.coarse_to_fine.residual import Residual
@@ -35,6 +35,7 @@ def estimate_flow(
     initial: Callable[[], Directions] | None = None,
     workers: Workers | None = None,
     both: bool = False,
+    start: Start | None = None,
 ) -> list[Tensor]:
     """Estimate the flow of a batch of frames.
 
@@ -47,6 +48,7 @@ def estimate_flow(
             stays where our own estimate does not explain the frames better.
         workers: threads for what surrounds the network; None: the caller's alone.
         both: estimate the flow from frame 2 to frame 1 as well, the same as with the frames exchanged.
+        start: how the estimate starts; None: from the match alone.
 
     Returns:
         Forward and, if `both`, backward flow, float32 `(B, 2, H, W)` in pixels each.
@@ -62,7 +64,7 @@ def estimate_flow(
         level = open_level(pyramids, step.size, step.eight_bit, workers, both=True)
 
         # 2. Start: one small level is matched exhaustively, both directions in one batch.
-        flow = match_level(level) if step.matched else resize_flow(flow, step.size)
+        flow = start_level(level, start or Start()) if step.matched else resize_flow(flow, step.size)
 
         # 3. Updates of the flow from above, each kept where the frames are explained as well as before.
         flow = apply_updates(level, flow, step.updates)

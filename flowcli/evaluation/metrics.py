@@ -5,6 +5,8 @@ Angular error (AE): angle in degrees between (u, v, 1) and (u', v', 1) (Barron, 
 n px: share of pixels with EPE > n. Fl: share with EPE > 3 px and > 5 % of the true length (KITTI 2015 development kit).
 Speed: EPE where the true flow is shorter than 10 px, from 10 to below 40 px, 40 px and more (Sintel, Spring).
 Matched, unmatched: EPE where the point is visible in the second frame, and where it is hidden or out of the picture.
+Outside: EPE where the true flow leads out of the picture, beyond the outermost pixels' centres. Covered: unmatched, but
+not outside.
 
 Pixels whose truth is unknown take part in none of them.
 """
@@ -45,6 +47,8 @@ METRICS: dict[str, Metric] = {
         Metric("epe_40", "s40+", "px"),
         Metric("epe_matched", "matched", "px"),
         Metric("epe_unmatched", "unmatched", "px"),
+        Metric("epe_covered", "covered", "px"),
+        Metric("epe_outside", "outside", "px"),
     )
 }
 
@@ -108,9 +112,11 @@ def measure(
     }
     fast, slow = mean_length >= 40, mean_length < 10
     parts = {"epe_0_10": slow, "epe_10_40": ~(fast | slow), "epe_40": fast}
+    outside = _leaves(candidates[0], known)
+    parts["epe_outside"] = outside
     if matched is not None:
         seen = matched[known]
-        parts |= {"epe_matched": seen, "epe_unmatched": ~seen}
+        parts |= {"epe_matched": seen, "epe_unmatched": ~seen, "epe_covered": ~(seen | outside)}
     sums = {"epe": error.sum(), "angular": angle.sum()}
     sums |= {key: 100.0 * np.count_nonzero(where) for key, where in outliers.items()}
     sums |= {key: error.sum(where=where) for key, where in parts.items()}
@@ -144,6 +150,13 @@ def _candidates(
 def _components(uv: NDArray[np.float32], known: NDArray[np.bool_]) -> tuple[Values, Values]:
     """U and v of the known pixels, each float64 `(N,)`."""
     return uv[..., 0][known].astype(np.float64), uv[..., 1][known].astype(np.float64)
+
+
+def _leaves(truth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say which of the known pixels leave the frame, bool `(N,)`."""
+    y, x = np.nonzero(known)
+    u, v = _components(truth, known)
+    return (x + u < 0) | (y + v < 0) | (x + u > known.shape[1] - 1) | (y + v > known.shape[0] - 1)
 
 
 def _angles(u: Values, v: Values, true_u: Values, true_v: Values) -> Values:

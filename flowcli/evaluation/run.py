@@ -11,7 +11,6 @@ from flowcli.estimator import Estimator
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.evaluation.metrics import PairErrors, measure
 from flowcli.flow import FlowField, Pair, check_pair
-from flowcli.io.image import read_images
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def evaluate(estimator: Estimator, pairs: Sequence[LabelledPair]) -> Iterator[Pa
         nonlocal reading
         for pair in pairs:
             started = perf_counter()
-            frame1, frame2 = read_images([pair.frame1, pair.frame2])
+            frame1, frame2 = pair.read_frames()
             try:
                 check_pair(frame1, frame2)
             except InputError as error:

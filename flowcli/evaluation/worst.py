@@ -9,7 +9,7 @@ from pathlib import Path
 from flowcli.errors import OutputError
 from flowcli.evaluation.comparison import draw_comparison
 from flowcli.evaluation.run import PairResult
-from flowcli.io.image import read_images, write_image
+from flowcli.io.image import write_image
 
 
 class WorstPairs:
@@ -43,7 +43,7 @@ class WorstPairs:
         for rank, (_, _, result) in enumerate(sorted(self._kept, key=lambda kept: kept[:2], reverse=True), start=1):
             pair = result.pair
             picture = draw_comparison(
-                read_images([pair.frame1])[0], pair.read_truth(), result.estimate, model, pair.name, pair.truth_factor
+                pair.read_frames()[0], pair.read_truth(), result.estimate, model, pair.name, pair.truth_factor
             )
             path = folder / f"{_file_name(model, f'{rank:03d}', pair.dataset, pair.name)}.png"
             write_image(path, picture)

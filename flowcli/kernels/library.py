@@ -64,6 +64,12 @@ class DecodeArguments(Arguments):
     )
 
 
+class MatchArguments(Arguments):
+    """`struct Match`."""
+
+    _fields_ = _fields("first second flow", "", "height width down right clip near far")
+
+
 class Library:
     """A loaded library.
 
@@ -81,7 +87,13 @@ class Library:
         self.rows, self.lanes = self._library.flowcli_rows(), self._library.flowcli_lanes()
         self.operands = (torch.float32, torch.bfloat16) if self._library.flowcli_half() else (torch.float32,)
         self._functions: dict[type[Arguments], ctypes._NamedFuncPointer] = {}
-        for name, kind in (("attend", AttendArguments), ("encode", EncodeArguments), ("decode", DecodeArguments)):
+        kinds = {
+            "attend": AttendArguments,
+            "encode": EncodeArguments,
+            "decode": DecodeArguments,
+            "match": MatchArguments,
+        }
+        for name, kind in kinds.items():
             function = getattr(self._library, f"flowcli_{name}")
             function.argtypes = [ctypes.POINTER(kind), ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
             function.restype = ctypes.c_int

@@ -69,6 +69,11 @@ METHODS: dict[str, Method] = {
     "variational": Method(
         "coarse to fine without any network", _deferred("coarse_to_fine:build"), _ANY | _SURROUNDINGS
     ),
+    "untrained": Method(
+        "coarse to fine with networks that have learned nothing, for comparison",
+        _deferred("coarse_to_fine:build_untrained"),
+        _ANY | _NETWORK | _SURROUNDINGS | {"refine"},
+    ),
     "perceiver": Method(
         "a network of whole motions, one scale in tiles", _deferred("perceiver:build"), _ANY | _NETWORK, checkpoint=True
     ),

@@ -9,13 +9,18 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from flowcli.checkpoints import Checkpoint
+from flowcli.checkpoints import Checkpoint, load_checkpoint
+from flowcli.checkpoints.checkpoint import build_coarse, make_untrained
+from flowcli.checkpoints.manifest import COARSE
 from flowcli.coarse_to_fine.config import DEFAULT_PRESET, PRESETS, Config
+from flowcli.coarse_to_fine.initialise import Start
 from flowcli.coarse_to_fine.pipeline import estimate_flow
 from flowcli.flow import FlowField, Pair
 from flowcli.methods.classical import DIS_LONGEST_SIDE
 from flowcli.methods.initial_flow import estimate_initial_flow
 from flowcli.methods.network import PlacedNetwork, place_network
+from flowcli.model.config import COARSE as COARSE_CONFIG
+from flowcli.model.config import COMPACT
 from flowcli.model.features import flow_to_numpy, stack_frames
 from flowcli.options import EstimatorOptions
 from flowcli.runtime.threads import Workers, count_threads
@@ -33,6 +38,7 @@ class CoarseToFineMethod:
         initial_flow: "dis" or "none".
         workers: threads where there is no network that brings its own.
         settings: what determines the flow beside the network's own, plain JSON values.
+        start: the coarse network and its kernels; None: the match alone, by torch.
 
     Attributes:
         settings: all of it.
@@ -46,7 +52,9 @@ class CoarseToFineMethod:
         initial_flow: str,
         workers: Workers,
         settings: dict[str, object],
+        start: Start | None = None,
     ) -> None:
+        self.start = start or Start()
         self.config, self.network, self.initial_flow, self.workers = config, network, initial_flow, workers
         self.device = torch.device("cpu") if network is None else network.device
         self.pairs_at_once = 1 if network is None else network.pairs_at_once
@@ -69,12 +77,19 @@ class CoarseToFineMethod:
         wanted = self.initial_flow != "none" and max(frame1.shape[2:]) <= DIS_LONGEST_SIDE
         initial = partial(estimate_initial_flow, pairs, self.device) if wanted else None
         residual = None if self.network is None else self.network.tiled
-        flows: list[Tensor] = estimate_flow(frame1, frame2, self.config, residual, initial, self.workers, both)
+        flows: list[Tensor] = estimate_flow(
+            frame1, frame2, self.config, residual, initial, self.workers, both, self.start
+        )
         return [[FlowField(uv) for uv in flow_to_numpy(flow)] for flow in flows]
 
 
-def build(options: EstimatorOptions, checkpoint: Checkpoint | None) -> CoarseToFineMethod:
-    """Build the method, without a network if there is no checkpoint; see `flowcli.methods.build_method`."""
+def build(
+    options: EstimatorOptions, checkpoint: Checkpoint | None, coarse: Checkpoint | None = None
+) -> CoarseToFineMethod:
+    """Build the method, without networks if there is no checkpoint; see `flowcli.methods.build_method`.
+
+    `coarse` is the coarse network; None: the embedded one.
+    """
     preset = options.preset or DEFAULT_PRESET
     config = replace(PRESETS[preset], variational=options.refine is not False)
     initial_flow = DEFAULT_INITIAL_FLOW if options.initial_flow == "auto" else options.initial_flow
@@ -83,4 +98,12 @@ def build(options: EstimatorOptions, checkpoint: Checkpoint | None) -> CoarseToF
         workers = Workers(count_threads(options.threads))
         return CoarseToFineMethod(config, None, initial_flow, workers, {"model": options.model} | settings)
     network = place_network(checkpoint, options, overlap=config.overlap, grid="even", capped=True)
-    return CoarseToFineMethod(config, network, initial_flow, network.workers, settings)
+    coarse = load_checkpoint(COARSE) if coarse is None else coarse
+    start = Start(build_coarse(coarse).to(network.device), network.kernels)
+    settings["coarse_weights"] = coarse.sha256
+    return CoarseToFineMethod(config, network, initial_flow, network.workers, settings, start)
+
+
+def build_untrained(options: EstimatorOptions, checkpoint: None) -> CoarseToFineMethod:
+    """Build the method with networks that have learned nothing, to see what training brings."""
+    return build(options, make_untrained(COMPACT), make_untrained(COARSE_CONFIG))

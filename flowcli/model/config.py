@@ -40,6 +40,11 @@ class ModelConfig:
         query_residual: the decoder adds its query to what attention brings.
         flow_scale: pixels of flow per unit of the network's last layer.
         residual: the flow is what is left after frame 2 was warped (coarse to fine), not the whole motion.
+        candidates: flows among which the network chooses beside adding a residual: the coarse network of
+            `model/coarse.py`, for whole frames of any size; `tile` is then the frame whose Nyquist frequency bounds the
+            positions. 0 for the others.
+        evidence: further values of a pixel beside the 54 of its patch; 0 without candidates.
+        stride: pixels per token and axis; 1 without candidates.
     """
 
     tile: tuple[int, int]
@@ -57,11 +62,15 @@ class ModelConfig:
     query_residual: bool = False
     flow_scale: float = 1.0
     residual: bool = False
+    candidates: int = 0
+    evidence: int = 0
+    stride: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tile", tuple(self.tile))  # JSON gives a list
         sizes = (*self.tile, self.features, self.position_bands, self.latents, self.latent_width, self.heads)
         optional = (self.layers, self.pixel_width, 0 if self.decoder_width is None else self.decoder_width)
+        optional += (self.candidates, self.evidence, self.stride - 1)
         if len(self.tile) != 2 or any(type(size) is not int or size < 1 for size in sizes):
             raise ValueError(f"expected positive whole numbers for the sizes of the network, got {self}")
         if any(type(size) is not int or size < 0 for size in optional):
@@ -94,6 +103,10 @@ class ModelConfig:
             raise ValueError(f"expected gelu 'tanh' or 'erf', got {self.gelu!r}")
         if self.pixel_network not in ("linear", "gated") or (self.pixel_network == "gated") != (self.pixel_width > 0):
             raise ValueError(f"expected 'linear', or 'gated' with a pixel_width, got {self.pixel_network!r}")
+        if (self.candidates == 0) != (self.evidence == 0) or (self.candidates == 0 and self.stride != 1):
+            raise ValueError(f"expected candidates and evidence together, and a stride with them alone, got {self}")
+        if self.candidates and (self.pixel_network != "gated" or self.residual):
+            raise ValueError(f"expected a gated pixel network and no residual with candidates, got {self}")
 
     @property
     def position_width(self) -> int:
@@ -153,6 +166,25 @@ COMPACT = ModelConfig(
     pixel_width=96,
     query_residual=True,
     residual=True,
+)
+
+# The start of an estimate: chooses among flows of the whole frame at the matched level (coarse_to_fine/candidates.py).
+COARSE = ModelConfig(
+    tile=(60, 80),
+    features=56,
+    position_bands=10,
+    latents=128,
+    latent_width=192,
+    layers=6,
+    heads=8,
+    decoder_width=96,
+    pixel_network="gated",
+    pixel_width=112,
+    query_residual=True,
+    flow_scale=4.0,
+    candidates=3,
+    evidence=19,
+    stride=2,
 )
 
 # For tests: milliseconds on one core.

@@ -76,18 +76,18 @@ class GatedPixels(nn.Module):
     whitening_mean: Tensor
     whitening_matrix: Tensor
 
-    def __init__(self, features: int, products: int) -> None:
+    def __init__(self, features: int, products: int, values: int = PATCH_VALUES) -> None:
         super().__init__()
-        self.register_buffer("whitening_mean", torch.zeros(PATCH_VALUES))
+        self.register_buffer("whitening_mean", torch.zeros(values))
         # The identity; torch.eye on the meta device would make torch import sympy (2 s).
-        self.register_buffer("whitening_matrix", torch.zeros(PATCH_VALUES, PATCH_VALUES).fill_diagonal_(1))
-        self.left = nn.Linear(PATCH_VALUES, products)
-        self.right = nn.Linear(PATCH_VALUES, products)
-        self.skip = nn.Linear(PATCH_VALUES, features, bias=False)
+        self.register_buffer("whitening_matrix", torch.zeros(values, values).fill_diagonal_(1))
+        self.left = nn.Linear(values, products)
+        self.right = nn.Linear(values, products)
+        self.skip = nn.Linear(values, features, bias=False)
         self.mix = nn.Linear(products, features)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Map `(B, M, 54)` to `(B, M, features)` with a root mean square below 1 per pixel."""
+        """Map `(B, M, values)`, 54 or more, to `(B, M, features)` with a root mean square below 1 per pixel."""
         white = (patches - self.whitening_mean) @ self.whitening_matrix
         features = self.mix(self.left(white) * self.right(white)) + self.skip(white)
         return features * torch.rsqrt(1 + features.float().square().mean(dim=-1, keepdim=True)).to(features.dtype)

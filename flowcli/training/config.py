@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
 from flowcli.errors import InputError
-from flowcli.model.config import COMPACT, ModelConfig
+from flowcli.model.config import COARSE, COMPACT, ModelConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,6 +47,8 @@ class TrainingConfig:
         textures: procedural and photo textures in the bank; a new bank is drawn every `bank_steps`.
         bank_steps: steps that use one bank.
         photo_share: share of the bank cut from photos when there are any.
+        shows: times that a rendered group of pairs is shown, flipped and recoloured; the coarse network only.
+        pool: rendered groups kept to be shown again; the coarse network only.
         validate_every: steps between validations.
         save_every: steps between saves of the state.
     """
@@ -71,6 +73,8 @@ class TrainingConfig:
     textures: int = 384
     bank_steps: int = 500
     photo_share: float = 0.5
+    shows: int = 3
+    pool: int = 24
     validate_every: int = 200
     save_every: int = 100
 
@@ -82,9 +86,14 @@ class TrainingConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, object]) -> TrainingConfig:
-        """Build from parsed TOML or JSON; InputError on an unknown key, a wrong type or an impossible value."""
-        return cls(**check_settings(values))  # type: ignore[arg-type]  # types were checked
+    def from_dict(cls, values: Mapping[str, object], base: TrainingConfig | None = None) -> TrainingConfig:
+        """Build from parsed TOML or JSON, the rest from `base`, by default the defaults.
+
+        Raises:
+            InputError: an unknown key, a wrong type or an impossible value.
+        """
+        base = base or cls()
+        return replace(base, **check_settings(values, base=base))  # type: ignore[arg-type]  # types were checked
 
 
 # Lowest and highest value of every number. Whole numbers end where a GPU's do; nothing trains that long.
@@ -110,17 +119,22 @@ _RANGES: dict[str, tuple[float, float]] = {
     "textures": _COUNT,
     "bank_steps": _COUNT,
     "photo_share": _SHARE,
+    "shows": _COUNT,
+    "pool": _COUNT,
     "validate_every": _COUNT,
     "save_every": _COUNT,
 }
 
 
-def check_settings(values: Mapping[str, object], source: str = "") -> dict[str, object]:
+def check_settings(
+    values: Mapping[str, object], source: str = "", base: TrainingConfig | None = None
+) -> dict[str, object]:
     """Return settings with the types of TrainingConfig, those that `values` has.
 
     Args:
         values: parsed TOML or JSON.
         source: the file they come from, for messages.
+        base: the settings that the network has where `values` do not say; None: the defaults.
 
     Raises:
         InputError: an unknown key, a wrong type or an impossible value.
@@ -132,7 +146,7 @@ def check_settings(values: Mapping[str, object], source: str = "") -> dict[str, 
     checked: dict[str, object] = {}
     for name, value in values.items():
         if name == "model":
-            checked[name] = _check_model(value, begin)
+            checked[name] = _check_model(value, begin, COMPACT if base is None else base.model)
         elif name == "precision":
             if value not in ("fp32", "bf16"):
                 raise InputError(
@@ -153,11 +167,11 @@ def check_settings(values: Mapping[str, object], source: str = "") -> dict[str, 
     return checked
 
 
-def _check_model(value: object, begin: str) -> ModelConfig:
+def _check_model(value: object, begin: str, base: ModelConfig) -> ModelConfig:
     if not isinstance(value, dict):
         raise InputError(f"{begin}expected training setting 'model' as a table, got {_show(value)}")
     try:
-        return ModelConfig.from_dict({**COMPACT.to_dict(), **value})
+        return ModelConfig.from_dict({**base.to_dict(), **value})
     except (ValueError, TypeError) as error:
         raise InputError(f"{begin}training setting 'model': {error!s:.300}") from None
 
@@ -167,6 +181,21 @@ def _show(value: object) -> str:
     if isinstance(value, int) and abs(value) >= 2**63:
         return "a number beyond 64 bits"
     return f"{value!r:.60}" if isinstance(value, str | int | float) else f"a {type(value).__name__}"
+
+
+DEFAULTS = {
+    "residual": TrainingConfig(),
+    # Frames of six times the pixels: smaller batches and steps. Photos and textures are small at that level.
+    "coarse": TrainingConfig(
+        model=COARSE, batch=16, muon_rate=0.01, adam_rate=1e-3, warmup=60, decay=0.45, ema=0.997, textures=192
+    ),
+}
+"""Settings of a run by the network that it trains."""
+
+
+def name_network(model: ModelConfig) -> str:
+    """Return which of DEFAULTS trains such a network."""
+    return "coarse" if model.candidates else "residual"
 
 
 def read_toml(path: Path) -> dict[str, object]:

@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from flowcli.model.coarse import CoarseFlow
+from flowcli.model.config import PATCH_VALUES
 from flowcli.model.features import extract_patches
 from flowcli.model.perceiver import CrossBlock, GatedPixels, PerceiverFlow
 from flowcli.training.residual import ResidualTask
@@ -43,40 +45,56 @@ def initialise(model: PerceiverFlow, generator: Generator, tasks: list[ResidualT
     nn.init.zeros_(model.decoder.output.weight)
     if isinstance(model.pixels, GatedPixels):
         whiten(model.pixels, tasks)
-    seed_latents(model, generator)
+    seed_latents(model, generator, model.positions, model.config.tile)
 
 
 @torch.no_grad()
 def whiten(pixels: GatedPixels, tasks: list[ResidualTask]) -> None:
     """Fix the whitening from the mean and covariance of the patch values of `tasks`."""
-    patches = torch.cat([extract_patches(task.frame1, task.warped).flatten(0, 1) for task in tasks]).double()
-    mean = patches.mean(0)
-    values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T))
-    pixels.whitening_mean.copy_(mean)
-    # The floor keeps directions that hold only noise from being blown up.
-    pixels.whitening_matrix.copy_(vectors / (values + 2e-4).sqrt())
+    whiten_values(pixels, torch.cat([extract_patches(task.frame1, task.warped).flatten(0, 1) for task in tasks]))
 
 
 @torch.no_grad()
-def seed_latents(model: PerceiverFlow, generator: Generator) -> None:
-    """Give every latent a home on a grid over the tile and make both cross-attentions local."""
+def whiten_values(pixels: GatedPixels, values: Tensor) -> None:
+    """Fix the whitening from `(N, 54 + evidence)`: patch values together, each further one by its own spread."""
+    values = values.double()
+    mean = values.mean(0)
+    variances, vectors = torch.linalg.eigh(torch.cov((values - mean)[:, :PATCH_VALUES].T))
+    matrix = torch.diag(1 / (values.std(0) + 1e-2))
+    # The floor keeps directions that hold only noise from being blown up.
+    matrix[:PATCH_VALUES, :PATCH_VALUES] = vectors / (variances + 2e-4).sqrt()
+    pixels.whitening_mean.copy_(mean)
+    pixels.whitening_matrix.copy_(matrix)
+
+
+@torch.no_grad()
+def seed_latents(
+    model: PerceiverFlow | CoarseFlow, generator: Generator, positions: Tensor, grid: tuple[int, int]
+) -> None:
+    """Give every latent a home on a grid over the tile and make both cross-attentions local.
+
+    Args:
+        model: changed in place.
+        generator: on the model's device.
+        positions: of all tokens of a tile, `(rows * columns, C)`.
+        grid: (rows, columns) of tokens.
+    """
     config = model.config
     # A band takes four channels (sine and cosine of y and x), which every array on the way must have.
     narrowest = min(config.latent_width, config.decoder_width or config.latent_width)
     bands = min(SEEDED_BANDS, config.position_bands, narrowest // 4)
-    rows = max(1, round(math.sqrt(config.latents * config.tile[0] / config.tile[1])))
+    rows = max(1, round(math.sqrt(config.latents * grid[0] / grid[1])))
     columns = math.ceil(config.latents / rows)
     chosen = _band_channels(config.position_bands, bands)
-    homes = _positions_at(_home_grid(rows, columns)[: config.latents], model)[:, chosen]
+    homes = _positions_at(_home_grid(rows, columns)[: config.latents], positions, grid)[:, chosen]
     latents = model.encoder.latents
     nn.init.normal_(latents, std=0.2, generator=generator)
     latents[:, : len(chosen)] = homes.to(latents)
     weights = torch.exp(torch.linspace(0, -2, bands)).repeat(4).to(latents)
-    positions = model.positions
     pixels = torch.cat((torch.zeros(len(positions), config.features).to(positions), positions), dim=1)
     in_pixels = [config.features + channel for channel in chosen]
     in_latents = list(range(len(chosen)))
-    support = PIXELS_PER_LATENT * config.tile[0] * config.tile[1] / config.latents
+    support = PIXELS_PER_LATENT * grid[0] * grid[1] / config.latents
     _make_local(model.encoder.cross, latents, in_latents, pixels, in_pixels, weights, support, generator)
     _make_local(model.decoder.cross, pixels[::7], in_pixels, latents, in_latents, weights, LATENTS_PER_PIXEL, generator)
 
@@ -91,10 +109,10 @@ def _home_grid(rows: int, columns: int) -> Tensor:
     return torch.stack((y / rows, x / columns), dim=-1).flatten(0, 1)  # (rows*columns, 2) in 0..1
 
 
-def _positions_at(homes: Tensor, model: PerceiverFlow) -> Tensor:
-    """Look up the position code of the pixel under each home."""
-    index = (homes * torch.tensor(model.config.tile)).long()
-    return model.positions.cpu()[index[:, 0] * model.config.tile[1] + index[:, 1]]
+def _positions_at(homes: Tensor, positions: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Look up the position code of the token under each home."""
+    index = (homes * torch.tensor(grid)).long()
+    return positions.cpu()[index[:, 0] * grid[1] + index[:, 1]]
 
 
 def _make_local(

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from flowcli.training.motion import LayerMotion, to_frame1, uniform
 from flowcli.training.outlines import NOWHERE, POLYGON, Outlines, coverage, make_outlines
-from flowcli.training.planes import Ground
+from flowcli.training.planes import Planes
 
 PRESENT = 0.45
 """Chance of every shape to be there."""
@@ -75,7 +75,13 @@ def pick(record: Record, index: Tensor | tuple[Tensor, ...]) -> Record:
 
 
 def make_layers(
-    generator: Generator, bank: Tensor, motion: LayerMotion, ground: Ground, size: tuple[int, int], margin: int
+    generator: Generator,
+    bank: Tensor,
+    motion: LayerMotion,
+    planes: Planes,
+    size: tuple[int, int],
+    margin: int,
+    share: float = PRESENT,
 ) -> tuple[Moving, Tensor]:
     """Draw the layers that are there, and cut their textures, float `(N, 3, R, S)` in 0..255.
 
@@ -83,21 +89,21 @@ def make_layers(
         generator: source of randomness.
         bank: uint8 `(T, 3, S, S)`.
         motion: of `(B, L)` layers.
-        ground: the pairs whose layer 1 is a ground.
+        planes: the layers that are planes of the scene.
         size: (height, width) of the window.
         margin: pixels of frame 2 around it.
+        share: chance of every shape to be there.
     """
     batch, slots = motion.forward.shape[:2]
     outlines = make_outlines(generator, batch, slots, size)
-    chosen = ground.chosen[:, None]
-    edges = outlines.edges.clone()
-    edges[:, 1, :, 2] = torch.where(chosen, NOWHERE, edges[:, 1, :, 2])
-    edges[:, 1, 0] = torch.where(chosen, ground.edge, edges[:, 1, 0])
-    kind, centre, rim = outlines.kind.clone(), outlines.centre.clone(), outlines.rim.clone()
-    kind[:, 1] = torch.where(ground.chosen, POLYGON, kind[:, 1])
-    centre[:, 1] *= ~chosen
-    rim[:, 1] = torch.where(ground.chosen, NOWHERE, rim[:, 1])
-    outlines = replace(outlines, edges=edges, kind=kind, centre=centre, rim=rim)
+    chosen = planes.chosen
+    outlines = replace(
+        outlines,
+        edges=torch.where(chosen[..., None, None], planes.edges, outlines.edges),
+        kind=torch.where(chosen, POLYGON, outlines.kind),
+        centre=outlines.centre * ~chosen[..., None],
+        rim=torch.where(chosen, NOWHERE, outlines.rim),
+    )
 
     texels = torch.exp(uniform(generator, math.log(0.5), math.log(1.4), batch, slots))  # per pixel
     # No more of a texture is cut than a frame can show.
@@ -105,12 +111,12 @@ def make_layers(
     side = bank.shape[-1]
     rows = min(side, math.ceil(diagonal))
     placement = _place(generator, texels, (rows, side))
-    placement[:, 1] = torch.where(ground.chosen[:, None, None], placement[:, 1] @ ground.plane, placement[:, 1])
+    placement = torch.where(chosen[..., None, None], placement @ planes.texture, placement)
     pale = uniform(generator, 0, 1, batch, slots) < PALE
     contrast = torch.where(pale, torch.exp(uniform(generator, math.log(0.02), math.log(0.35), batch, slots)), 1.0)
-    present = uniform(generator, 0, 1, batch, slots) < PRESENT
+    present = uniform(generator, 0, 1, batch, slots) < share
     present[:, 0] = True
-    present[:, 1] |= ground.chosen
+    present |= chosen
 
     choice = torch.randint(bank.shape[0], (batch, slots), generator=generator, device=generator.device)
     colours = torch.rand(batch, slots, 3, generator=generator, device=generator.device).argsort(-1)

@@ -17,7 +17,10 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from flowcli.flow import Frame
+from flowcli.model.coarse import CoarseFlow
+from flowcli.model.networks import Network, make_network
 from flowcli.model.perceiver import PerceiverFlow
+from flowcli.training.coarse_data import CoarseData
 from flowcli.training.config import TrainingConfig
 from flowcli.training.distributed import Processes
 from flowcli.training.initialise import initialise
@@ -103,14 +106,14 @@ def train(
     processes = processes or Processes()
     first = processes.rank == 0
     results: list[Path] = []
-    validation: list[ResidualTask] = []
+    measure: Callable[[Network], float] | None = None
     with processes.together():
-        data = TrainingData(config, photos, device, processes.rank)
-        model = PerceiverFlow(config.model).to(device)
+        data = (CoarseData if config.model.candidates else TrainingData)(config, photos, device, processes.rank)
+        model = make_network(config.model).to(device)
         state = TrainingState(config, model, make_optimisers(model, config))
         if first:
             begin(state, data, folder if resume else None, weights)
-            validation = make_validation(config, data, device)
+            measure = data.make_validation() if isinstance(data, CoarseData) else prepare_validation(config, data)
             results = write_results(folder, state)
     share_state(state, processes)
     model.train()
@@ -124,12 +127,12 @@ def train(
         if not (logged or saved):
             continue
         with processes.together():
-            if first and logged:
+            if measure is not None and logged:
                 row = {
                     "step": state.step,
                     "samples": state.samples,
                     "loss": sum(losses) / len(losses),
-                    "ratio": validate(state.averaged, validation),
+                    "ratio": measure(state.averaged),
                     "seconds_per_step": (time.monotonic() - started) / (state.step - steps_before),
                 }
                 append_log(folder, row)
@@ -145,7 +148,9 @@ def train(
     return results
 
 
-def begin(state: TrainingState, data: TrainingData, resumed: Path | None, weights: Mapping[str, Tensor] | None) -> None:
+def begin(
+    state: TrainingState, data: TrainingData | CoarseData, resumed: Path | None, weights: Mapping[str, Tensor] | None
+) -> None:
     """Fill a new state: from the folder of a run to go on with, from given weights, or with fresh ones."""
     if resumed is not None:
         load_state(resumed / "state.pt", state)
@@ -154,11 +159,16 @@ def begin(state: TrainingState, data: TrainingData, resumed: Path | None, weight
         state.averaged.load_state_dict(weights)
     else:
         generator = step_generator(state.config, -1, data.device)
-        initialise(state.model, generator, [make_task(generator, *data.batch(0, generator)) for _ in range(4)])
+        if isinstance(data, CoarseData):
+            assert isinstance(state.model, CoarseFlow)
+            data.initialise(state.model, generator)
+        else:
+            assert isinstance(state.model, PerceiverFlow)
+            initialise(state.model, generator, [make_task(generator, *data.batch(0, generator)) for _ in range(4)])
         state.averaged.load_state_dict(state.model.state_dict())
 
 
-def make_optimisers(model: PerceiverFlow, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+def make_optimisers(model: Network, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """AdamW for latents, biases, norms and the last layer, Muon for the hidden matrices unless its rate is zero."""
     hidden = [p for name, p in model.named_parameters() if config.muon_rate and _is_hidden_matrix(name, p)]
     chosen = {id(p) for p in hidden}
@@ -178,11 +188,15 @@ def schedule(config: TrainingConfig, step: int) -> float:
     return min(1.0, rise, fall)
 
 
-def train_step(state: TrainingState, data: TrainingData, processes: Processes) -> float:
+def train_step(state: TrainingState, data: TrainingData | CoarseData, processes: Processes) -> float:
     """Run one optimiser step; returns the loss of fresh pairs in pixels, mean over the processes."""
     with processes.together():
         generator = step_generator(state.config, state.step, data.device, processes.rank)
-        loss = backward(state, data, generator)
+        if isinstance(data, CoarseData):
+            assert isinstance(state.model, CoarseFlow)
+            loss = data.backward(state.model, state.step, generator)
+        else:
+            loss = backward(state, data, generator)
     gradients = [parameter.grad for parameter in state.model.parameters() if parameter.grad is not None]
     processes.average([loss, *gradients])
     update(state)
@@ -193,6 +207,7 @@ def train_step(state: TrainingState, data: TrainingData, processes: Processes) -
 def backward(state: TrainingState, data: TrainingData, generator: Generator) -> Tensor:
     """Leave the gradients of one batch in the network's parameters; returns the loss of fresh pairs in pixels."""
     config, model = state.config, state.model
+    assert isinstance(model, PerceiverFlow)
     model.zero_grad(set_to_none=True)
     pairs, handed = data.batch(state.step, generator)
     task = make_task(generator, pairs, handed)
@@ -257,6 +272,17 @@ def make_validation(config: TrainingConfig, data: TrainingData, device: torch.de
     generator = step_generator(config, -2, device)
     step = config.widening
     return [make_task(generator, *data.batch(step, generator)) for _ in range(VALIDATION_BATCHES)]
+
+
+def prepare_validation(config: TrainingConfig, data: TrainingData) -> Callable[[Network], float]:
+    """Return what measures a network on the fixed validation set."""
+    tasks = make_validation(config, data, data.device)
+
+    def measure(model: Network) -> float:
+        assert isinstance(model, PerceiverFlow)
+        return validate(model, tasks)
+
+    return measure
 
 
 @torch.no_grad()

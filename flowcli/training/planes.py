@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from flowcli.training.motion import LayerMotion, uniform
+from flowcli.training.outlines import EDGES, NOWHERE
 
 SHARE = 0.3
 """Share of the pairs seen by a moving camera; the others are layers that move as they like."""
@@ -46,18 +47,18 @@ class View:
 
 
 @dataclass(frozen=True)
-class Ground:
-    """The ground layer of `(B,)` pairs.
+class Planes:
+    """Which of the `(B, L)` layers are planes of the scene: a ground, a facade.
 
     Attributes:
-        chosen: bool, the pair has one.
-        edge: `(B, 3)`: unit normal x, y and offset; the ground covers n . p < offset.
-        plane: `(B, 3, 3)`, pixel of frame 1 -> place on the ground, in units of a pixel halfway down.
+        chosen: bool `(B, L)`; the values of the other layers mean nothing.
+        edges: `(B, L, EDGES, 3)`: unit normal x, y and offset; the plane covers n . p < offset for all of them.
+        texture: `(B, L, 3, 3)`, pixel of frame 1 -> place on the plane, in units of a pixel in the middle of it.
     """
 
     chosen: Tensor
-    edge: Tensor
-    plane: Tensor
+    edges: Tensor
+    texture: Tensor
 
 
 def make_view(generator: Generator, batch: int, size: tuple[int, int]) -> View:
@@ -132,8 +133,8 @@ def make_camera_motion(
 
 
 def add_camera(
-    generator: Generator, motion: LayerMotion, size: tuple[int, int], largest: float
-) -> tuple[LayerMotion, Ground]:
+    generator: Generator, motion: LayerMotion, size: tuple[int, int], largest: float, share: float = SHARE
+) -> tuple[LayerMotion, Planes]:
     """Give a share of the pairs a moving camera: layer 0 becomes the wall, 1 the ground, the others stand on it.
 
     Args:
@@ -141,6 +142,7 @@ def add_camera(
         motion: the layers' own motions, `(B, L)` with L >= 2; kept where there is no camera.
         size: (height, width) of the window.
         largest: longest motion in pixels.
+        share: of the pairs.
     """
     batch, layers = motion.forward.shape[:2]
     view = make_view(generator, batch, size)
@@ -152,17 +154,29 @@ def add_camera(
     own = uniform(generator, 0, 1, batch, layers) < MOVING_OBJECTS
     own[:, :2] = False
     forward = torch.where(own[..., None, None], motion.forward @ forward, forward)
-    chosen = uniform(generator, 0, 1, batch) < SHARE
+    chosen = uniform(generator, 0, 1, batch) < share
     forward = torch.where(chosen[:, None, None, None], forward, motion.forward)
     waves = motion.waves.clone()
     waves[:, :2] *= ~chosen[:, None, None, None]  # walls and grounds do not wave
-    up = torch.stack((view.roll.sin(), -view.roll.cos()), -1)
-    edge = torch.cat((up, (up * view.principal).sum(-1, keepdim=True) - view.line[:, None]), -1)
     moved = LayerMotion(forward, torch.linalg.inv(forward), waves)
-    return moved, Ground(chosen, edge, _ground_plane(view))
+    is_plane = torch.zeros(batch, layers, dtype=torch.bool, device=chosen.device)
+    is_plane[:, 1] = chosen
+    edges = torch.zeros(batch, layers, EDGES, 3, device=chosen.device)
+    edges[..., 2] = NOWHERE
+    edges[:, 1, 0] = ground_edge(view)
+    texture = torch.eye(3, device=chosen.device).repeat(batch, layers, 1, 1)
+    texture[:, 1] = ground_texture(view)
+    return moved, Planes(is_plane, edges, texture)
 
 
-def _ground_plane(view: View) -> Tensor:
+def ground_edge(view: View) -> Tensor:
+    """Where the wall meets the ground, `(B, 3)`; see `Planes`."""
+    up = torch.stack((view.roll.sin(), -view.roll.cos()), -1)
+    return torch.cat((up, (up * view.principal).sum(-1, keepdim=True) - view.line[:, None]), -1)
+
+
+def ground_texture(view: View) -> Tensor:
+    """Homography from pixels to the ground, `(B, 3, 3)`; see `Planes`."""
     middle = (view.line + view.nearest) / 2
     zero = torch.zeros_like(middle)
     rows = (view.focal, zero, zero, zero, zero, middle, zero, view.focal / middle, zero)

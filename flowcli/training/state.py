@@ -12,7 +12,7 @@ import torch
 from flowcli.checkpoints.torch_zip import load_torch_zip
 from flowcli.errors import InputError, OutputError, WeightsError
 from flowcli.io.atomic import replace_when_complete
-from flowcli.model.perceiver import PerceiverFlow
+from flowcli.model.networks import Network
 from flowcli.training.config import TrainingConfig, check_settings
 from flowcli.training.distributed import Processes
 from flowcli.training.muon import Muon
@@ -22,7 +22,7 @@ class TrainingState:
     """Weights, their running average, optimiser momenta, the number of steps done and of frame pairs seen."""
 
     def __init__(
-        self, config: TrainingConfig, model: PerceiverFlow, optimisers: list[torch.optim.Optimizer], step: int = 0
+        self, config: TrainingConfig, model: Network, optimisers: list[torch.optim.Optimizer], step: int = 0
     ) -> None:
         self.config, self.model, self.optimisers, self.step = config, model, optimisers, step
         self.samples = step * config.batch

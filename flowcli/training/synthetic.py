@@ -16,9 +16,10 @@ from torch import Generator, Tensor
 
 from flowcli.coarse_to_fine.warp import pixel_grid
 from flowcli.training.camera import expose
-from flowcli.training.layers import Moving, composite, find_cover, make_layers, pick
+from flowcli.training.layers import PRESENT, Moving, composite, find_cover, make_layers, pick
 from flowcli.training.motion import make_motion, to_frame1, to_frame2, uniform
-from flowcli.training.planes import add_camera
+from flowcli.training.planes import SHARE, add_camera
+from flowcli.training.streets import add_streets
 
 SLOTS = 5
 """Most layers of a pair, the background included."""
@@ -52,8 +53,35 @@ class SyntheticPairs:
     margin: int
 
 
+@dataclass(frozen=True)
+class World:
+    """What a pair shows.
+
+    Attributes:
+        slots: most layers of a pair, the background included; at least 5 where there are streets.
+        present: chance of every shape to be there.
+        streets: share of the pairs that are streets (`streets.py`).
+        cameras: share of the others that a moving camera sees (`planes.py`).
+    """
+
+    slots: int = SLOTS
+    present: float = PRESENT
+    streets: float = 0.0
+    cameras: float = SHARE
+
+
+WINDOW = World()
+"""What a window of some level shows."""
+
+
 def make_pairs(
-    generator: Generator, bank: Tensor, batch: int, size: tuple[int, int], margin: int, largest: float
+    generator: Generator,
+    bank: Tensor,
+    batch: int,
+    size: tuple[int, int],
+    margin: int,
+    largest: float,
+    world: World = WINDOW,
 ) -> SyntheticPairs:
     """Render a batch and take its pictures with a camera of some faults.
 
@@ -64,8 +92,9 @@ def make_pairs(
         size: (H, W) of frame 1.
         margin: pixels of frame 2 around frame 1's window.
         largest: longest translation in pixels.
+        world: what the pairs show.
     """
-    pairs = render_pairs(generator, bank, batch, size, margin, largest, blurred=BLURRED)
+    pairs = render_pairs(generator, bank, batch, size, margin, largest, BLURRED, world)
     frame1, frame2 = expose(generator, pairs.frame1, pairs.frame2)
     return SyntheticPairs(frame1 * 2 - 1, frame2 * 2 - 1, pairs.flow, pairs.visible, margin)
 
@@ -78,15 +107,18 @@ def render_pairs(
     margin: int,
     largest: float,
     blurred: float = 0.0,
+    world: World = WINDOW,
 ) -> SyntheticPairs:
     """Render a batch as the scene is, with frames in 0..1; `blurred` is the share of pairs with motion blur.
 
     The other arguments are those of `make_pairs`.
     """
     height, width = size
-    motion = make_motion(generator, batch, SLOTS, largest, math.hypot(height, width) / 2)
-    motion, ground = add_camera(generator, motion, size, largest)
-    moving, textures = make_layers(generator, bank, motion, ground, size, margin)
+    motion = make_motion(generator, batch, world.slots, largest, math.hypot(height, width) / 2)
+    motion, planes = add_camera(generator, motion, size, largest, world.cameras)
+    if world.streets:
+        motion, planes = add_streets(generator, motion, planes, size, largest, world.streets)
+    moving, textures = make_layers(generator, bank, motion, planes, size, margin, world.present)
     x1, y1 = _centred_grid(height, width, generator.device)
     x2, y2 = _centred_grid(height + 2 * margin, width + 2 * margin, generator.device)
     count = moving.layers.pair.shape[0]

@@ -66,6 +66,18 @@ def test_matched_and_unmatched_split_the_known_pixels() -> None:
     assert errors.counts["epe_matched"] + errors.counts["epe_unmatched"] == errors.counts["epe"] == 3
 
 
+def test_what_leaves_the_frame_is_apart_from_what_is_covered() -> None:
+    truth = make_field((-1, 0), (0, 0), (0, 0.5), (0, 0), (2, 0), NAN)
+    estimate = make_field((0, 0), (0, 0), (0, 0.5), (0, 2), (7, 0), (9, 9))
+    errors = measure(estimate, truth, matched=np.array([[False, True, False, False, False, False]]))
+    assert [errors.counts[key] for key in ("epe_outside", "epe_covered", "epe_unmatched")] == [3, 1, 4]
+    assert errors.value("epe_outside") == pytest.approx((1 + 0 + 5) / 3)
+    assert errors.value("epe_covered") == pytest.approx(2.0)
+    unmasked = measure(estimate, truth)
+    assert unmasked.value("epe_outside") == errors.value("epe_outside")
+    assert unmasked.value("epe_covered") is None
+
+
 def test_without_a_mask_nothing_is_said_about_matching() -> None:
     errors = measure(make_field((1, 0)), make_field((0, 0)))
     assert errors.value("epe_matched") is None

@@ -8,7 +8,7 @@ import pytest
 
 from flowcli.errors import InputError
 from flowcli.estimator import Estimator
-from flowcli.evaluation import run
+from flowcli.evaluation import labelled, run
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.evaluation.run import evaluate
 from flowcli.flow import FlowField, Frame, Pair
@@ -52,13 +52,13 @@ def test_no_more_pairs_are_read_than_the_method_likes_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads_ahead: bool, files: int
 ) -> None:
     read: list[Path] = []
-    read_images = run.read_images
+    read_images = labelled.read_images
 
     def counted(paths: Sequence[Path]) -> list[Frame]:
         read.extend(paths)
         return read_images(paths)
 
-    monkeypatch.setattr(run, "read_images", counted)
+    monkeypatch.setattr(labelled, "read_images", counted)
     next(evaluate(Estimator(FrameValue(reads_ahead)), make_pairs(tmp_path, 4, make_constant(0, 0))))
     assert len(read) == files
 
@@ -68,7 +68,7 @@ def test_seconds_leave_reading_and_measuring_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads_ahead: bool, expected: list[float]
 ) -> None:
     now = 0.0
-    read_images = run.read_images
+    read_images = labelled.read_images
 
     def spend(seconds: float) -> None:
         nonlocal now
@@ -93,7 +93,7 @@ def test_seconds_leave_reading_and_measuring_out(
         LabelledPair("set", pair.name, pair.frame1, pair.frame2, slow_truth) for pair in make_pairs(tmp_path, 2, truth)
     ]
     monkeypatch.setattr(run, "perf_counter", lambda: now)
-    monkeypatch.setattr(run, "read_images", slow_read)
+    monkeypatch.setattr(labelled, "read_images", slow_read)
     assert [result.seconds for result in evaluate(Estimator(Slow(reads_ahead)), pairs)] == expected
 
 

@@ -7,6 +7,7 @@
 #include "attend.h"
 #include "encoder.h"
 #include "decoder.h"
+#include "match.h"
 
 namespace {
 
@@ -40,6 +41,11 @@ void decode(const Decode& x, int64_t first, int64_t last) {
         for (int start = 0; start < x.width; start += 2 * LANES)
             is_narrow(x.width, start) ? work.template run<1>(tile, row, start) : work.template run<2>(tile, row, start);
     }
+}
+
+void match(const Match& x, int64_t first, int64_t last) {
+    MatchWork work(x);
+    for (int64_t pair = first; pair < last; ++pair) work.run(pair);
 }
 
 template <class Run>
@@ -80,4 +86,9 @@ PUBLIC int flowcli_encode(const Encode* x, int half, int64_t first, int64_t last
 
 // Tasks: tiles times rows.
 PUBLIC int flowcli_decode(const Decode* x, int half, int64_t first, int64_t last) { DISPATCH(decode); }
+
+// Tasks: pairs of frames.
+PUBLIC int flowcli_match(const Match* x, int, int64_t first, int64_t last) {
+    return report([=] { match(*x, first, last); });
+}
 }
