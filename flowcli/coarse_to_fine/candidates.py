@@ -69,24 +69,21 @@ def match_rigidly(level: Level, match: Match) -> Matched:
         level: both directions in one batch, `(2 B, 3, H, W)`: frame 1 and 2 in the first half, exchanged in the second.
         match: of the level.
     """
-    batch = len(level.frame1) // 2
     refined = apply_updates(level, match.flow.clone(), [VARIATIONAL_UPDATE, VARIATIONAL_UPDATE])
     agreeing = find_consistent(refined, level.workers, COARSE.agrees)
     device, flow, known = refined.device, refined.cpu(), agreeing[:, 0].cpu()
 
-    def continue_pair(index: int) -> tuple[RigidFlow, RigidFlow]:
+    def continue_one(index: int) -> RigidFlow:
+        # Each direction has a fundamental matrix of its own: the transposed one of the other direction would do, but
+        # backward flow has to be what the exchanged pair gives.
         fundamental = find_fundamental(flow[index], known[index])
         if fundamental is None:
-            return RigidFlow(flow[index], 0.0), RigidFlow(flow[index + batch], 0.0)
-        return (
-            continue_rigidly(flow[index], known[index], fundamental),
-            continue_rigidly(flow[index + batch], known[index + batch], fundamental.T),
-        )
+            return RigidFlow(flow[index], 0.0)
+        return continue_rigidly(flow[index], known[index], fundamental)
 
-    forward, backward = zip(*level.workers.map(continue_pair, range(batch)), strict=True)
-    both = [*forward, *backward]
-    rigid = torch.stack([result.flow for result in both]).to(device)
-    return Matched(match.raw, refined, rigid, torch.tensor([result.share for result in both], device=device))
+    continued = list(level.workers.map(continue_one, range(len(flow))))
+    rigid = torch.stack([result.flow for result in continued]).to(device)
+    return Matched(match.raw, refined, rigid, torch.tensor([result.share for result in continued], device=device))
 
 
 def gather_evidence(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from flowcli.coarse_to_fine.candidates import Match, gather_evidence, match_rigidly, pad_to_stride, with_opposite
 from flowcli.coarse_to_fine.config import COARSE, MATCH
@@ -55,10 +56,13 @@ def start_level(level: Level, start: Start) -> Tensor:
     raw, refined = (pad_to_stride(with_opposite(flow), stride) for flow in (matched.raw, matched.refined))
     frame1, frame2, rigid = (pad_to_stride(plane, stride) for plane in (level.frame1, level.frame2, matched.rigid))
     question = gather_evidence(frame1, frame2, raw, refined, rigid, matched.share)
-    flow = start.network(frame1, question.warped, question.evidence).flow(question.candidates)
-    flow = flow[:, :, : level.frame1.shape[2], : level.frame1.shape[3]]
-    # Fractions of a pixel are what refinement is better at.
-    moved = (flow - matched.refined).norm(dim=1, keepdim=True) > COARSE.least_change
+    answer = start.network(frame1, question.warped, question.evidence)
+    rows, columns = level.frame1.shape[2:]
+    flow = answer.flow(question.candidates)[:, :, :rows, :columns]
+    scale = F.interpolate(answer.scale, frame1.shape[2:], mode="bilinear")[:, :, :rows, :columns]
+    # Fractions of a pixel are what refinement is better at; and no change is taken that the network itself expects to
+    # be no better than its error.
+    moved = (flow - matched.refined).norm(dim=1, keepdim=True) > scale.clamp(min=COARSE.least_change)
     return torch.where(moved, flow, matched.refined)
 
 

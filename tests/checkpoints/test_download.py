@@ -176,9 +176,9 @@ def test_nobody_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_that_cannot_be_pulled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="unheard-of: expected one of compact, perceiver-io"):
+    with pytest.raises(WeightsError, match="unheard-of: expected one of compact, coarse, perceiver-io"):
         pull("unheard-of")
-    monkeypatch.setattr("flowcli.checkpoints.download.embedded_path", lambda: tmp_path)
+    monkeypatch.setattr("flowcli.checkpoints.download.embedded_path", lambda name: tmp_path)
     assert pull("compact") == tmp_path
 
 

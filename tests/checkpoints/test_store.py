@@ -57,10 +57,10 @@ def test_absent_weights_say_how_to_get_them() -> None:
 
 
 def test_names_and_paths(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list_names() == ["compact", "perceiver-io"]
+    assert list_names() == ["compact", "coarse", "perceiver-io"]
     for name in ("mine.safetensors", "perceiver-io.safetensors", "compact.safetensors", ".flowcli-12.safetensors", "x"):
         (folder / name).touch()
-    assert list_names() == ["compact", "perceiver-io", "mine"]
+    assert list_names() == ["compact", "coarse", "perceiver-io", "mine"]
     assert locate("mine") == stored_path("mine") == folder / "mine.safetensors"
     assert locate("perceiver-io") == folder / "perceiver-io.safetensors"
     monkeypatch.chdir(tmp_path)
@@ -72,7 +72,7 @@ def test_names_and_paths(folder: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("missing", ["nothing.safetensors", "perceiver", Path("perceiver-io")])
 def test_neither_name_nor_file(missing: str | Path) -> None:
-    with pytest.raises(WeightsError, match=r"expected compact, perceiver-io, or a checkpoint file; found neither"):
+    with pytest.raises(WeightsError, match="expected compact, coarse, perceiver-io, or a checkpoint file; found"):
         locate(missing)
 
 

@@ -178,9 +178,9 @@ def test_the_network_takes_a_preset_beside_zero_which_has_none(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "DATASET ROOT or --pairs"),
-        (["middlebury"], "DATASET ROOT or --pairs"),
-        (["middlebury", "root", "--pairs", "p.csv"], "DATASET ROOT or --pairs"),
+        ([], "DATASET ROOT, --pairs"),
+        (["middlebury"], "DATASET ROOT, --pairs"),
+        (["middlebury", "root", "--pairs", "p.csv"], "DATASET ROOT, --pairs"),
         (["things", "root"], "sintel-clean"),
         (["--pairs", "p.csv", "--json", "--csv"], "at most one of --json and --csv"),
         (["--pairs", "p.csv", "--save-worst", "2"], "belong together"),

@@ -80,7 +80,7 @@ def test_list_before_anything_is_there() -> None:
         "perceiver-io no - 41,057,134 CC-BY-4.0 sintel-clean 1.81, sintel-final 2.42, kitti 4.98"
     )
     rows = {row["name"]: row for row in json.loads(run("list", "--json"))}
-    assert set(rows) == {"compact", "perceiver-io"}
+    assert set(rows) == {"compact", "coarse", "perceiver-io"}
     assert rows["perceiver-io"]["present"] is False
     assert rows["perceiver-io"]["bytes"] is None
     assert rows["perceiver-io"]["url"].startswith("https://huggingface.co/deepmind/optical-flow-perceiver/")
@@ -199,16 +199,19 @@ def test_verify_knows_published_files(folder: Path, foreign: Path, monkeypatch: 
 
 def test_verify_everything(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     embedded = tmp_path / "compact.safetensors"
-    save_checkpoint(embedded, TINY, random_tensors(), {})
+    for name in ("compact", "coarse"):
+        save_checkpoint(tmp_path / f"{name}.safetensors", TINY, random_tensors(), {})
     for module in ("store", "listing"):
-        monkeypatch.setattr(f"flowcli.checkpoints.{module}.embedded_path", lambda: embedded)
+        monkeypatch.setattr(
+            f"flowcli.checkpoints.{module}.embedded_path", lambda name="compact": tmp_path / f"{name}.safetensors"
+        )
     folder.mkdir()
     save_checkpoint(folder / "mine.safetensors", TINY, random_tensors(), {})
     verdicts = json.loads(run("verify", "--json"))
-    assert [verdict["name"] for verdict in verdicts] == ["compact", "mine"]
+    assert [verdict["name"] for verdict in verdicts] == ["compact", "coarse", "mine"]
     assert verdicts[0]["path"] == str(embedded)
     assert verdicts[0]["sha256"] == hashlib.sha256(embedded.read_bytes()).hexdigest()
-    assert run("verify").count("complete, as written by flowcli") == 2
+    assert run("verify").count("complete, as written by flowcli") == 3
 
 
 def test_path(folder: Path) -> None:
@@ -224,7 +227,7 @@ def test_pull_prints_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     file = KnownFile("http://127.0.0.1:1/", sha256, 1, "test")
     monkeypatch.setitem(KNOWN, "tested", KnownWeights("", "", files=(file,)))
     assert run("pull", "tested") == f"{folder / 'tested.safetensors'}\n"
-    assert "expected one of compact, perceiver-io" in fail(WeightsError, "pull", "unheard-of")
+    assert "expected one of compact, coarse, perceiver-io" in fail(WeightsError, "pull", "unheard-of")
 
 
 def test_a_listing_does_not_wait_for_torch() -> None:

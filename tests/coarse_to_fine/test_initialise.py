@@ -15,7 +15,7 @@ def both_ways(frame1: torch.Tensor, frame2: torch.Tensor, workers: Workers | Non
 def test_a_translation_is_found_both_ways_and_goes_on_where_it_leaves_the_frame() -> None:
     frame1 = textured_frame(48, 64)
     frame2 = torch.roll(frame1, (-6, 8), dims=(2, 3))
-    flow = match_level(both_ways(frame1, frame2))
+    flow = match_level(both_ways(frame1, frame2)).flow
     assert flow.shape == (2, 2, 48, 64) and flow.dtype == torch.float32
     truth = torch.tensor([8.0, -6.0])[:, None, None]
     for found, expected in zip(flow, (truth, -truth), strict=True):
@@ -26,14 +26,14 @@ def test_a_translation_is_found_both_ways_and_goes_on_where_it_leaves_the_frame(
 
 def test_where_there_is_nothing_to_see_there_is_no_motion() -> None:
     flat = torch.full((1, 3, 40, 50), 0.3)
-    assert not match_level(both_ways(flat, flat)).any()
+    assert not match_level(both_ways(flat, flat)).flow.any()
     frame = textured_frame(40, 50)
-    assert match_level(both_ways(frame, frame)).abs().max() < 0.3
+    assert match_level(both_ways(frame, frame)).flow.abs().max() < 0.3
 
 
 def test_directions_and_threads_are_equal() -> None:
     frame1 = textured_frame(40, 52)
     frame2 = torch.roll(frame1, 3, dims=3)
-    one = match_level(both_ways(frame1, frame2))
-    assert torch.equal(match_level(both_ways(frame1, frame2, Workers(2))), one)
-    assert torch.equal(match_level(both_ways(frame2, frame1)), one.flip(0))
+    one = match_level(both_ways(frame1, frame2)).flow
+    assert torch.equal(match_level(both_ways(frame1, frame2, Workers(2))).flow, one)
+    assert torch.equal(match_level(both_ways(frame2, frame1)).flow, one.flip(0))

@@ -41,7 +41,13 @@ def test_every_row_can_be_built_and_knows_options_that_there_are() -> None:
         assert callable(row.builder)
         assert row.options <= names and row.description
     assert frozenset[str]().union(*(row.options for row in rows.values())) == names
-    assert [name for name in named_methods() if name in rows] == ["zero", "dis", "farneback", "variational"]
+    assert [name for name in named_methods() if name in rows] == [
+        "zero",
+        "dis",
+        "farneback",
+        "variational",
+        "untrained",
+    ]
 
 
 def test_a_model_is_a_name_or_a_checkpoint(tiny: str) -> None:

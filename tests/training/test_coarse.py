@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from typer.testing import CliRunner
 
-from flowcli.checkpoints import build_model, load_checkpoint
+from flowcli.checkpoints import load_checkpoint
+from flowcli.checkpoints.checkpoint import build_coarse
 from flowcli.cli.app import app
 from flowcli.errors import UsageError
-from flowcli.model.coarse import Answer, CoarseFlow
+from flowcli.model.coarse import Answer
 from flowcli.model.config import COARSE
 from flowcli.training import coarse, coarse_data
 from flowcli.training.coarse import Aspect, CoarsePairs, coarse_error, coarse_loss, make_coarse_pairs, vary
@@ -69,8 +70,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path) -> No
 def test_training_learns_what_it_is_shown(tmp_path: Path) -> None:
     config = replace(CONFIG, steps=80, batch=8, ema=0.8, shows=100, validate_every=80, save_every=80, muon_rate=0.02)
     run(tmp_path / "learns", config)
-    model = build_model(load_checkpoint(tmp_path / "learns" / "weights.safetensors"))
-    assert isinstance(model, CoarseFlow)
+    model = build_coarse(load_checkpoint(tmp_path / "learns" / "weights.safetensors"))
     shown = CoarseData(config, (), torch.device("cpu")).group(0)
     assert coarse_error(model, [shown]) < 0.85  # of the error of the match
 
