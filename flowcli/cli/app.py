@@ -18,6 +18,7 @@ from flowcli.cli.compile import compile_
 from flowcli.cli.console import message
 from flowcli.cli.convert import convert
 from flowcli.cli.demo import demo
+from flowcli.cli.diff import diff
 from flowcli.cli.estimate import estimate
 from flowcli.cli.evaluate import evaluate
 from flowcli.cli.info import info
@@ -53,7 +54,7 @@ def _root(
 
 
 # The order of the help text.
-for _command in (estimate, batch, render, convert, evaluate, train):
+for _command in (estimate, batch, render, convert, diff, evaluate, train):
     app.command()(_command)
 app.add_typer(weights_app, name="weights")
 for _command in (info, bench):
