@@ -60,7 +60,7 @@ def test_one_file_in_json(pair):
     assert (row["px1"], row["px3"], row["px5"], row["fl"]) == (50, 25, 0, 25)
     angles = [0, np.degrees(np.arctan(0.5)), np.degrees(np.arccos((1 + 100**2) / np.sqrt((1 + 100**2) * (5 + 100**2))))]
     angles.append(np.degrees(np.arccos(1 / np.sqrt(1 + 25))))
-    assert row["angular"] == pytest.approx(np.mean(angles), abs=1e-4)
+    assert row["angular"] == pytest.approx(float(np.mean(angles)), abs=1e-4)
     assert (row["max"], row["max_at"], row["missing_pixels"]) == (5, [0, 1], 1)
     assert row["compared"] == pytest.approx(100 * 4 / 6)
     assert found["over_pixels"]["epe"] == found["over_pairs"]["epe"] == row["epe"]
@@ -94,7 +94,7 @@ def folders(tmp_path, monkeypatch):
             write_flo(Path(f"truth/{sequence}/f{number}.flo"), uv)
             path = Path(f"mine/{sequence}/f{number}.npy")
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, uv + np.float32([error, 0]))
+            np.save(path, uv + np.array([error, 0], np.float32))
     np.save("mine/cave/extra.npy", uv)
 
 
