@@ -17,6 +17,7 @@ _DISTRIBUTIONS = {
     "av": "video",
     "safetensors": "weights",
     "h5py": "flowcli[spring]",
+    "pillow_heif": "flowcli[heif]",
     "OpenEXR": "flowcli[exr]",
 }
 
