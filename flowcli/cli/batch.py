@@ -9,7 +9,7 @@ import typer
 
 from flowcli.cli import options
 from flowcli.cli.estimator_options import with_estimator_options
-from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip
+from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip, SampleFps
 from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def batch(
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
-    sample_fps: options.SampleFps = None,
+    sample_fps: SampleFps = None,
     same_length: options.SameLength = False,
     range: options.Range = "auto",
     strict: options.Strict = False,

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from flowcli.cli import options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
 from flowcli.options import EstimatorOptions
+
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        rich_help_panel=options.FILES,
+        help="With -o - or -v -: bare float32 u, v (H, W, 2), or bare RGB24, no headers.",
+    ),
+]
 
 
 @with_estimator_options
@@ -14,6 +27,7 @@ def estimate(
     viz: options.VizPath = None,
     occlusion: options.OcclusionPath = None,
     format: options.FlowFormat = None,
+    raw: Raw = False,
     backward: options.Backward = False,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
@@ -42,7 +56,8 @@ def estimate(
     from contextlib import closing
 
     from flowcli.cli.console import message, print_json, print_result, progress
-    from flowcli.errors import OutputError
+    from flowcli.cli.streams import write_binary
+    from flowcli.errors import OutputError, UsageError
     from flowcli.io.own_results import describe_left_out
     from flowcli.io.sources import open_source
     from flowcli.jobs.one_input import InputJob
@@ -50,6 +65,7 @@ def estimate(
     from flowcli.jobs.settings import BatchSettings
     from flowcli.output.inputs import InputFiles
     from flowcli.output.plan import plan_outputs
+    from flowcli.output.stream import ByteStream
     from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
 
@@ -93,7 +109,14 @@ def estimate(
         values=options.read_range(range),
         strict=strict,
     )
-    job = InputJob(source, plan, settings)
+    stream = ByteStream(write_binary, raw) if plan.has_stream else None
+    if raw and stream is None:
+        raise UsageError("--raw is for standard output: -o - or -v -")
+    if stream is not None and json:
+        raise UsageError("--json cannot go where the results go, to standard output; name a file with -o or -v")
+    if stream is not None and sys.stdout.isatty():
+        raise UsageError("standard output takes binary results here, and is a terminal; pipe it, or name a file")
+    job = InputJob(source, plan, settings, stream)
     if (left_out := describe_left_out(inputs)) is not None:
         message(left_out)
 
@@ -102,21 +125,23 @@ def estimate(
     with closing(job.run(estimator, overwrite=overwrite, resume=resume)) as pairs:
         for _ in progress(pairs, total=source.count, description=source.stem):
             pass
-    outputs = [str(destination.path) for destination in plan.destinations]
+    outputs = [str(destination.path) for destination in plan.destinations if not destination.is_stream]
     if json:
         height, width = source.size
         print_json(
             {
                 "outputs": outputs,
+                "files": [str(path) for path in job.files],
                 "pairs": job.done,
                 "size": {"width": width, "height": height},
                 "seconds": round(time.monotonic() - began, 3),
                 "scale": job.scale.value if plan.has_pictures else None,
                 "settings": estimator.settings,
+                "fault": None if job.fault is None else str(job.fault),
             }
         )
     else:
-        for path in outputs:
+        for path in outputs if stream is None else ():
             print_result(path)
     if job.fault is not None:
         raise job.fault

@@ -56,7 +56,7 @@ FlowPath = Annotated[
         "--output",
         metavar="P",
         rich_help_panel=FILES,
-        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), or a folder/ with a file per pair.",
+        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), a folder/ with a file per pair, or - for a stream.",
     ),
 ]
 VizPath = Annotated[
@@ -66,7 +66,8 @@ VizPath = Annotated[
         "--viz",
         metavar="P",
         rich_help_panel=FILES,
-        help=f"Pictures: {PICTURES_OF_A_PAIR} for a pair; {' '.join(VIDEO_FORMATS)} or a folder/ for a sequence.",
+        help=f"Pictures: {PICTURES_OF_A_PAIR} for a pair; {' '.join(VIDEO_FORMATS)} or a folder/ for a sequence; - for "
+        "a stream (y4m).",
     ),
 ]
 OcclusionPath = Annotated[
@@ -156,15 +157,6 @@ End = Annotated[
 ]
 Stride = Annotated[
     int, typer.Option("--stride", min=1, metavar="N", rich_help_panel=FRAMES, help="Take every N-th frame.")
-]
-SampleFps = Annotated[
-    str | None,
-    typer.Option(
-        "--sample-fps",
-        metavar="RATE",
-        rich_help_panel=FRAMES,
-        help="Take about so many frames per second, instead of --stride: every round(rate of the input / RATE)-th.",
-    ),
 ]
 SameLength = Annotated[
     bool,

@@ -61,6 +61,11 @@ class OutputPlan:
         """Every destination, those of the backward flow included."""
         return [output.destination for output in self.outputs]
 
+    @property
+    def has_stream(self) -> bool:
+        """Whether an output goes to standard output."""
+        return any(destination.is_stream for destination in self.destinations)
+
     def check(self, source: FrameSource, inputs: InputFiles, *, overwrite: bool) -> None:
         """Raise a FlowcliError if the outputs do not fit the source or cannot be written; makes folders.
 
@@ -73,21 +78,25 @@ class OutputPlan:
             UsageError: one file for a whole sequence, or one file for two outputs, or for input and output.
             OutputError: a file exists already, or cannot be written.
         """
-        for destination in self.destinations:
+        streams = [destination for destination in self.destinations if destination.is_stream]
+        if len(streams) > 1 or (streams and any(".backward" in output.content for output in self.outputs)):
+            raise UsageError("standard output takes one kind of result; name files for the others, --backward included")
+        places = [destination for destination in self.destinations if not destination.is_stream]
+        for destination in places:
             if not (source.is_pair or destination.is_folder or destination.is_video):
                 raise UsageError(
                     f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
                     f"name a folder instead, such as {destination.path.with_suffix('')}/"
                 )
         # By their real places: a link to a folder is that folder.
-        files = [os.path.realpath(d.file("")) for d in self.destinations]
-        for destination, file in zip(self.destinations, files, strict=True):
+        files = [os.path.realpath(d.file("")) for d in places]
+        for destination, file in zip(places, files, strict=True):
             if files.count(file) > 1:
                 raise UsageError(f"{destination.path}: named for two outputs; give each its own name")
         names = [source.name(k) for k in range(source.count or 0)]
-        for destination in self.destinations:
+        for destination in places:
             inputs.check(destination, (destination.file(name) for name in names))
-        for destination in self.destinations:
+        for destination in places:
             destination.check(names, overwrite=overwrite)
 
 

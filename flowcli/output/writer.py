@@ -27,6 +27,7 @@ from flowcli.output.plan import (
 from flowcli.output.rows import RowSink
 from flowcli.output.scale import SequenceScale
 from flowcli.output.sinks import FileSink, Sink, open_picture_sink
+from flowcli.output.stream import ByteStream, FlowStream, PictureStream
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         *,
         overwrite: bool,
         motion: MotionOptions | None = None,
+        stream: ByteStream | None = None,
     ) -> None:
         """Open the destinations.
 
@@ -74,6 +76,7 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
             model: for the metadata of videos.
             overwrite: whether files that are there already may be replaced.
             motion: how motion is measured; needed where the plan has statistics.
+            stream: standard output; needed where the plan has it.
         """
         self._stack = ExitStack()
         self._channels: list[Callable[[PairFlow], None]] = []
@@ -89,6 +92,13 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         }
         for output in plan.outputs:
             destination = output.destination
+            if destination.is_stream:
+                assert stream is not None
+                if output.content in flows:
+                    self._add(FlowStream(stream), flows[output.content])
+                else:
+                    self._add(PictureStream(stream, source.fps, source.aspect), drawings[output.content])
+                continue
             if output.content in flows:
                 self._add(FileSink[FlowField](destination, write_flow, overwrite=overwrite), flows[output.content])
                 continue
