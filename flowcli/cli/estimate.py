@@ -20,12 +20,24 @@ Raw = Annotated[
 ]
 
 
+ConfidencePath = Annotated[
+    str | None,
+    typer.Option(
+        "--confidence",
+        metavar="P",
+        rich_help_panel=options.FILES,
+        help="Maps of how well both directions agree, 0 black to 1 white; from the middle on a pixel is no occlusion.",
+    ),
+]
+
+
 @with_estimator_options
 def estimate(
     inputs: options.Inputs,
     output: options.FlowPath = None,
     viz: options.VizPath = None,
     occlusion: options.OcclusionPath = None,
+    confidence: ConfidencePath = None,
     format: options.FlowFormat = None,
     raw: Raw = False,
     backward: options.Backward = False,
@@ -44,6 +56,7 @@ def estimate(
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
+    legend_at: options.LegendAt = "auto",
     estimator_options: EstimatorOptions = EstimatorOptions(),
 ) -> None:
     """Estimate optical flow between consecutive frames.
@@ -70,7 +83,7 @@ def estimate(
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
-    look = Appearance(style, scale, legend)
+    look = Appearance(style, scale, legend or legend_at != "auto", legend_at)
     target, rate = options.read_resize(resize), options.read_fps(fps)
     selection = options.read_selection(start, end, stride)
     source = open_source(
@@ -86,7 +99,7 @@ def estimate(
     )
     for note in source.notes:
         message(note)
-    plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format)
+    plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format, confidence=confidence)
     target.target(source.size)
     if scale is not None:
         check_scale(scale)

@@ -18,6 +18,7 @@ BACKWARD = "backward"
 FLOW, BACKWARD_FLOW = "flow", f"flow.{BACKWARD}"
 PICTURES, BACKWARD_PICTURES = "pictures", f"pictures.{BACKWARD}"
 OCCLUSION = "occlusion"
+CONFIDENCE = "confidence"
 # Motion statistics, of both directions or of the forward flow alone.
 MOTION, FORWARD_MOTION = "motion", "motion.forward"
 
@@ -101,14 +102,19 @@ class OutputPlan:
 
 
 def arrange_outputs(
-    flow: Destination | None, pictures: Destination | None, occlusion: Destination | None, *, backward: bool
+    flow: Destination | None,
+    pictures: Destination | None,
+    occlusion: Destination | None,
+    *,
+    backward: bool,
+    confidence: Destination | None = None,
 ) -> OutputPlan:
     """Return the plan with these outputs, None for what is not wanted; `backward` adds flow and pictures back."""
     rows = [(FLOW, flow), (PICTURES, pictures)]
     if backward:
         rows += [(BACKWARD_FLOW, flow and flow.variant(BACKWARD))]
         rows += [(BACKWARD_PICTURES, pictures and pictures.variant(BACKWARD))]
-    rows.append((OCCLUSION, occlusion))
+    rows += [(OCCLUSION, occlusion), (CONFIDENCE, confidence)]
     return OutputPlan(tuple(Output(content, place) for content, place in rows if place is not None))
 
 
@@ -120,6 +126,7 @@ def plan_outputs(
     *,
     backward: bool,
     flow_format: str | None,
+    confidence: str | None = None,
 ) -> OutputPlan:
     """Return the outputs that the user asked for, or the default ones in the current folder.
 
@@ -129,6 +136,7 @@ def plan_outputs(
         pictures: `-v` as typed.
         occlusion: `--occlusion` as typed.
         backward: whether flow and pictures of frame 2 -> frame 1 are wanted too.
+        confidence: `--confidence` as typed.
         flow_format: name or suffix of a row of FORMATS for the files in a flow folder; None for .flo.
 
     Raises:
@@ -136,7 +144,7 @@ def plan_outputs(
         InputError: a format whose Python module is not installed.
     """
     # Masks alone may be wanted; a backward flow is wanted as flow or picture.
-    if flow is None and pictures is None and (occlusion is None or backward):
+    if flow is None and pictures is None and (backward or (occlusion is None and confidence is None)):
         if source.is_pair:
             flow, pictures = f"{source.stem}.flo", f"{source.stem}.flow.png"
         else:
@@ -149,6 +157,7 @@ def plan_outputs(
         None if pictures is None else picture_destination(pictures),
         None if occlusion is None else picture_destination(occlusion),
         backward=backward,
+        confidence=None if confidence is None else picture_destination(confidence),
     )
 
 

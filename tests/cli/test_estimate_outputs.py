@@ -1,4 +1,4 @@
-"""`-o -` and `-v -`: what the next program of a pipe gets, read by numpy and by ffmpeg."""
+"""What an estimate writes besides files of flow: streams, lists of files, confidence, placed legends."""
 
 import json
 import subprocess
@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from flowcli.cli.estimate import estimate
 from flowcli.errors import FlowcliError, UsageError
+from flowcli.flow import FlowField
 
 app = typer.Typer()
 app.command()(estimate)
@@ -94,6 +95,32 @@ def test_json_names_every_file():
     assert set(found["files"]) == written
     assert len(found["files"]) == 8
     assert found["fault"] is None
+
+
+def test_confidence_is_what_both_directions_agree_on():
+    import cv2
+
+    from flowcli.coarse_to_fine.consistency import find_confidence, find_occlusion
+
+    assert run("frames", "--confidence", "sure/", "--occlusion", "hidden/", "-o", "flow/", "--backward").exit_code == 0
+    level = cv2.imread("sure/0.png")
+    # (3, -4) both ways: inside the picture they disagree, outside there is nothing to agree with.
+    field = FlowField(np.full((14, 20, 2), (3, -4), np.float32))
+    expected = np.rint(255 * find_confidence(field, field)).astype(np.uint8)
+    np.testing.assert_array_equal(level, np.repeat(expected[..., None], 3, axis=2))
+    hidden = cv2.imread("hidden/0.png")[..., 0] == 255
+    np.testing.assert_array_equal(hidden, find_occlusion(field, field))
+    assert (level[..., 0][hidden] < 128).all()
+    assert sorted(str(path) for path in Path("sure").iterdir()) == [f"sure/{k}.png" for k in range(3)]
+
+
+def test_the_legend_can_be_placed():
+    assert run("frames/0.png", "frames/1.png", "-v", "plain.png", "--scale", "8").exit_code == 0
+    assert run("frames/0.png", "frames/1.png", "-v", "key.png", "--scale", "8", "--legend-at", "outside").exit_code == 0
+    with Image.open("plain.png") as plain, Image.open("key.png") as key:
+        assert plain.size == (20, 14)
+        assert key.width > 50
+        np.testing.assert_array_equal(np.asarray(key)[:14, :20], np.asarray(plain))
 
 
 @pytest.mark.slow
