@@ -1,4 +1,4 @@
-"""The plan of memory for one input: what its frames, its decoder, its writers and its encoders take beside the method."""
+"""The plan of memory for one input: what frames, decoder, writers and encoders take beside the method."""
 
 from __future__ import annotations
 
