@@ -95,6 +95,7 @@ class FrameSource:
         stem: what outputs are named after.
         size: (height, width) of every frame.
         fps: pairs per second: the nominal frame rate divided by the stride.
+        stride: frames of the input from one selected frame to the next.
         count: number of pairs, or None if only reading to the end can tell.
         aspect: width of a pixel over its height when shown.
         is_pair: two images named one by one, not a sequence.
@@ -128,11 +129,12 @@ class FrameSource:
         """
         footage = reader.footage
         self._reader, self._times = reader, footage.times
-        self._step = selection.stride
         self._first, self._stop = selection.indices(footage.length, footage.fps, footage.times)
+        self._step = selection.step(None if self._stop is None else self._stop - self._first, footage.fps)
+        self.stride = self._step
         self.stem = footage.stem
         self.size = footage.size
-        self.fps = footage.fps / selection.stride
+        self.fps = footage.fps / self._step
         self.aspect = footage.aspect
         self.paths = tuple(paths)
         self.is_pair = is_pair
