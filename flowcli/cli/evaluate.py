@@ -124,7 +124,7 @@ def evaluate(
     from flowcli.runtime.process import configure_process
 
     found = {name: find_flows(folder, chosen) for name, folder in _named(flows or []).items()}
-    models = list(dict.fromkeys([*(model or ([] if flows else ["compact"])), "zero"]))
+    models: list[str] = list(dict.fromkeys([*(model or ([] if flows else ["compact"])), "zero"]))
     configure_process(estimator_options.threads)
     estimators = {name: Estimator(method) for name, method in build_methods(models, estimator_options).items()}
     summary = benchmark_summary() if dataset else pair_list_summary()

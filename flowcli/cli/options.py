@@ -241,7 +241,7 @@ Memory = Annotated[
         metavar="GIB",
         rich_help_panel=SPEED,
         callback=check_memory,
-        help="Ceiling for the network's buffers, in GiB.",
+        help="Ceiling for the network's buffers on a GPU, in GiB.",
     ),
 ]
 Threads = Annotated[

@@ -20,6 +20,7 @@ from flowcli.io.own_results import STATE_FOLDER
 from flowcli.io.sources import FrameSource, open_source
 from flowcli.io.video.join import join_videos
 from flowcli.jobs.attempt import FileMark, Files
+from flowcli.jobs.memory import plan_layout
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART, BatchSettings
@@ -181,6 +182,7 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
             f"{source.stem}: expected at least the {job.at_least} pairs of its earlier result, found {source.count}; "
             "that is kept, --overwrite replaces it"
         )
+    depth = plan_layout(estimator, source, job.part_plan(part), settings.resize).depth
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
@@ -188,16 +190,24 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
     _make_folders(job)
     model = str(estimator.settings.get("model"))
     pairs = min(source.count, part * PART)
-    with PairStream(source, pairs) as stream:
+    with PairStream(source, pairs, depth) as stream:
         while pairs < source.count and stream.fault is None:
             plan = job.part_plan(part)
             writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True, motion=settings.motion)
             names: list[str] = []
             with closing(
-                write_flows(stream.take(PART), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
+                write_flows(
+                    stream.take(PART),
+                    estimator,
+                    writer,
+                    backward=plan.needs_backward,
+                    resize=settings.resize,
+                    depth=depth,
+                )
             ) as results:
                 for result in results:
                     names.append(result.pair.name)
+                    del result
                     yield Advanced()
             pairs += len(names)
             if names:

@@ -51,6 +51,8 @@ class Footage:
         times: seconds of every frame, ascending from 0; None if they come at `fps`.
         rereadable: whether frames can be read again, and from any one on.
         notes: what the user should know of how they are read, each without the name of the input in front.
+        opened: number of frames that are in memory already.
+        decoder: bytes that a decoder holds between frames.
     """
 
     stem: str
@@ -61,6 +63,8 @@ class Footage:
     times: Sequence[Fraction] | None = None
     rereadable: bool = True
     notes: tuple[str, ...] = ()
+    opened: int = 0
+    decoder: int = 0
 
 
 class FrameReader(Protocol):
@@ -98,6 +102,8 @@ class FrameSource:
         paths: the files and folders that were named.
         rereadable: whether pairs can be read more than once.
         notes: what the user should know of how the frames are read, one line each.
+        opened: number of frames that are in memory already.
+        decoder: bytes that a decoder holds between frames.
     """
 
     def __init__(
@@ -133,6 +139,7 @@ class FrameSource:
         self.paths = tuple(paths)
         self.is_pair = is_pair
         self.rereadable = footage.rereadable
+        self.opened, self.decoder = footage.opened, footage.decoder
         self.notes = tuple(f"{paths[0] if paths else footage.stem}: {note}" for note in footage.notes)
         self.count: int | None = None
         self._same_length = same_length and not is_pair
