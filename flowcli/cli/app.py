@@ -60,14 +60,17 @@ def _root(
     pass
 
 
-# The order of the help text.
-for _command in (estimate, batch, stats, render, convert, warp, diff, evaluate, submission, train):
-    app.command()(with_quiet(_command))
-app.add_typer(weights_app, name="weights")
-for _command in (info, bench):
-    app.command()(with_quiet(_command))
-app.command("compile")(with_quiet(compile_))
-app.command()(with_quiet(demo))
+# The order of the help text, in groups.
+_COMMANDS = {
+    "Estimate": (estimate, batch, stats),
+    "Flow files": (render, convert, warp, diff),
+    "Benchmarks and training": (evaluate, submission, train),
+    "This installation": (info, bench, compile_, demo),
+}
+for _group, _members in _COMMANDS.items():
+    for _command in _members:
+        app.command(_command.__name__.rstrip("_"), rich_help_panel=_group)(with_quiet(_command))
+app.add_typer(weights_app, name="weights", rich_help_panel="This installation")
 
 
 def main() -> None:

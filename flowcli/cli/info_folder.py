@@ -28,20 +28,20 @@ def describe_folder(path: Path) -> dict[str, object]:
         "files": dict(sorted(kinds.items())),
         "bytes": sum(one.stat().st_size for one in path.iterdir() if one.is_file()),
     }
-    facts |= _describe_batch(path)
+    batch = _describe_batch(path)
     # Beside other flow files PNG are pictures; alone they are frames, unless their depth says KITTI.
     if any(name.endswith(tuple(suffix for suffix in FORMATS if suffix not in (".png", ".exr"))) for name in names):
-        return facts | _describe_flows(path)
+        return facts | _describe_flows(path) | batch
     if len(list_images(path)) >= 2:
-        return facts | _describe_frames(path)
+        return facts | _describe_frames(path) | batch
     if videos := sum(kinds[suffix] for suffix in VIDEO_SUFFIXES):
-        return facts | {"holds": "videos", "videos": videos}
+        return facts | {"holds": "videos", "videos": videos} | batch
     if any(name.endswith((".safetensors.index.json", ".bin.index.json")) for name in names):
         from flowcli.cli.info_checkpoint import describe_checkpoint
 
         return describe_checkpoint(path)
-    if len(facts) > 3:
-        return facts
+    if batch:
+        return facts | batch
     raise InputError(f"{path}: expected frames, flow files, videos or a checkpoint in the folder, found none of them")
 
 
