@@ -25,6 +25,7 @@ from flowcli.cli.info import info
 from flowcli.cli.render import render
 from flowcli.cli.streams import StandardOutput, discard_stdout, flush_stdout, prepare_streams
 from flowcli.cli.train import train
+from flowcli.cli.view import view
 from flowcli.cli.warp import warp
 from flowcli.cli.weights import weights_app
 from flowcli.errors import FlowcliError, UsageError
@@ -55,7 +56,7 @@ def _root(
 
 
 # The order of the help text.
-for _command in (estimate, batch, render, convert, warp, diff, evaluate, train):
+for _command in (estimate, batch, view, render, convert, warp, diff, evaluate, train):
     app.command()(_command)
 app.add_typer(weights_app, name="weights")
 for _command in (info, bench):
