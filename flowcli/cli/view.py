@@ -37,8 +37,8 @@ def view(
         typer.Argument(
             metavar="INPUT [INPUT2]",
             help="Flow files (one, a folder or a quoted glob); or frames, whose flow is estimated: two images, a "
-            "folder, a glob, a video; or a list of pairs with truth (FILE.csv, as for evaluate). INPUT2: flow to compare with, "
-            "another estimate or the truth.",
+            "folder, a glob, a video; or a list of pairs with truth (FILE.csv, as for evaluate). INPUT2: flow to "
+            "compare with, another estimate or the truth.",
         ),
     ],
     output: Annotated[

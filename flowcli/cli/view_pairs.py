@@ -17,13 +17,17 @@ from flowcli.evaluation.difference import KEYS, compare_flows
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.evaluation.metrics import PairErrors
 from flowcli.flow import FlowField
+from flowcli.io.atomic import check_writable
 from flowcli.io.flow import read_flow
 from flowcli.io.flow.listing import list_flows, name_results
 from flowcli.io.frames_resize import Resize
 from flowcli.io.sources import FramePair, FrameSource
 from flowcli.jobs.shots import Shots
 from flowcli.jobs.stream import estimate_pairs
-from flowcli.viewer import Clip, ViewedPair
+from flowcli.output.destination import Destination
+from flowcli.output.inputs import InputFiles
+from flowcli.output.plan import OutputPlan
+from flowcli.viewer import About, Clip, ViewedPair, write_page
 
 if TYPE_CHECKING:
     from flowcli.output.writer import PairFlow
@@ -154,6 +158,43 @@ def estimate_labelled(
             confidence=None if both is None else both.confidence,
             errors=plain_errors(errors),
         )
+
+
+class EstimatePage:
+    """The page of `flowcli estimate --view`, filled while the flow is written.
+
+    Attributes:
+        path: of the page.
+    """
+
+    def __init__(
+        self, path: str, source: FrameSource, plan: OutputPlan, read: InputFiles, *, overwrite: bool, resume: bool
+    ) -> None:
+        """Check that the page can be written; raises UsageError and OutputError."""
+        if resume:
+            raise UsageError("--view shows what this run estimates; give it without --resume, or use flowcli view")
+        self.path = Path(path)
+        place = Destination(self.path, self.path.suffix, is_folder=False)
+        read.check(place)
+        if any(self.path.resolve() == other.path.resolve() for other in plan.destinations):
+            raise UsageError(f"{path}: named for two outputs; give each its own name")
+        check_writable(self.path, overwrite)
+        self._fps = float(source.fps)
+        self._frames = ", ".join(map(str, source.paths)) or "standard input"
+        self._clip = Clip(count=source.count)
+
+    def add(self, result: PairFlow) -> None:
+        """Take in the next result."""
+        if self._clip.wants(self._clip.seen):
+            self._clip.add(view_pair_flow(result))
+        else:
+            self._clip.skip()
+
+    def write(self, estimator: Estimator, stem: str) -> list[str]:
+        """Write the page; returns what it leaves out, a line each."""
+        rows = {"frames": self._frames, **estimator.settings}
+        write_page(self.path, self._clip, About(stem, [str(estimator.settings.get("model"))], rows, self._fps))
+        return self._clip.notes
 
 
 def collect(clip: Clip, pairs: Iterable[ViewedPair | None]) -> None:

@@ -2,8 +2,8 @@
 
 A part's flow files and pictures lie under their final names when it is complete, or in the state folder where something
 else has these names until the whole item is complete. A video grows as one segment per part, which begins with a
-keyframe, and the segments are joined at the end without encoding again. The network sees each part by itself, so that
-a continued item is the same to the byte as one that was never interrupted.
+keyframe, and the segments are joined at the end without encoding again; so are the rows of motion statistics. The
+network sees each part by itself, so that a continued item is the same to the byte as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from flowcli.io.own_results import STATE_FOLDER
 from flowcli.io.sources import FrameSource, open_source
 from flowcli.io.video.join import join_videos
 from flowcli.jobs.attempt import FileMark, Files
+from flowcli.jobs.memory import plan_layout
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART, BatchSettings
 from flowcli.output.destination import Destination
 from flowcli.output.plan import Output, OutputPlan
+from flowcli.output.rows import join_rows
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
 from flowcli.output.writer import OutputWriter, describe
 
@@ -48,7 +50,7 @@ class Task:
     def place(self, part: int) -> Destination:
         """Where the files of a part go."""
         final = self.output.destination
-        if final.is_video:
+        if final.is_joined:
             return replace(final, path=self.work / f"{part:06d}{final.suffix}")
         if not self.staged:
             return final
@@ -56,7 +58,7 @@ class Task:
 
     @property
     def joined(self) -> Path:
-        """Where a video goes that is joined from its segments."""
+        """Where goes what is joined from its segments."""
         final = self.output.destination.path
         return self.work / final.name if self.staged else final
 
@@ -180,6 +182,7 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
             f"{source.stem}: expected at least the {job.at_least} pairs of its earlier result, found {source.count}; "
             "that is kept, --overwrite replaces it"
         )
+    depth = plan_layout(estimator, source, job.part_plan(part), settings.resize).depth
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
@@ -187,16 +190,24 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
     _make_folders(job)
     model = str(estimator.settings.get("model"))
     pairs = min(source.count, part * PART)
-    with PairStream(source, pairs) as stream:
+    with PairStream(source, pairs, depth) as stream:
         while pairs < source.count and stream.fault is None:
             plan = job.part_plan(part)
-            writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True)
+            writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True, motion=settings.motion)
             names: list[str] = []
             with closing(
-                write_flows(stream.take(PART), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
+                write_flows(
+                    stream.take(PART),
+                    estimator,
+                    writer,
+                    backward=plan.needs_backward,
+                    resize=settings.resize,
+                    depth=depth,
+                )
             ) as results:
                 for result in results:
                     names.append(result.pair.name)
+                    del result
                     yield Advanced()
             pairs += len(names)
             if names:
@@ -226,10 +237,13 @@ def _make_folders(job: ItemJob) -> None:
 def _join(job: ItemJob, source: FrameSource, parts: int, model: str, scale: SequenceScale) -> dict[str, Files]:
     found: dict[str, Files] = {task.output.kind: {} for task in job.tasks}
     for task in job.tasks:
-        if not task.output.destination.is_video:
+        if not task.output.destination.is_joined:
             continue
         segments = ((task.place(part).path, source.time(part * PART)) for part in range(parts))
-        join_videos(segments, task.joined, describe(task.output, model, job.settings.look, scale))
+        if task.output.destination.is_video:
+            join_videos(segments, task.joined, describe(task.output, model, job.settings.look, scale))
+        else:
+            join_rows(segments, task.joined)
         found[task.output.kind] = measure_files(job.folder, [task.joined])
     return found
 

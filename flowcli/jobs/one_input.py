@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 
 from flowcli.errors import FlowcliError
 from flowcli.estimator import Estimator
 from flowcli.io.sources import FrameSource
+from flowcli.jobs.memory import plan_layout
 from flowcli.jobs.resume import SequenceProgress, can_resume
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import BatchSettings
 from flowcli.output.plan import OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
-from flowcli.output.writer import OutputWriter
+from flowcli.output.writer import OutputWriter, PairFlow
 
 
 class InputJob:
@@ -32,21 +33,31 @@ class InputJob:
         self.scale = SequenceScale(settings.look.scale)
         self.fault: FlowcliError | None = None
 
-    def run(self, estimator: Estimator, *, overwrite: bool, resume: bool) -> Generator[None, None, None]:
+    def run(
+        self,
+        estimator: Estimator,
+        *,
+        overwrite: bool,
+        resume: bool,
+        watch: Callable[[PairFlow], None] | None = None,
+    ) -> Generator[None, None, None]:
         """Do it; yields after every pair that is written.
 
         Args:
             estimator: makes the flow.
             overwrite: begin anew, and replace files that are there.
             resume: go on where an earlier run stopped.
+            watch: gets every result of this run once it is written, and must not keep it.
 
         Raises:
             InputError, FormatError: the first pair cannot be read.
             OutputError: the results cannot be written.
             EngineError: the estimator failed.
+            UsageError: the ceiling on memory is too low.
         """
         source, plan, settings = self._source, self._plan, self._settings
         model = str(estimator.settings.get("model"))
+        depth = plan_layout(estimator, source, plan, settings.resize).depth
         with ExitStack() as stack:
             progress: SequenceProgress | None = None
             if can_resume(plan, source):
@@ -61,9 +72,13 @@ class InputJob:
             if self.done == source.count:
                 return
             writer = OutputWriter(plan, source, settings.look, self.scale, model, overwrite=overwrite or resume)
-            stream = stack.enter_context(PairStream(source, self.done))
-            flows = write_flows(stream.take(), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
-            for _ in stack.enter_context(closing(flows)):
+            stream = stack.enter_context(PairStream(source, self.done, depth))
+            backward, resize = plan.needs_backward, settings.resize
+            flows = write_flows(stream.take(), estimator, writer, backward=backward, resize=resize, depth=depth)
+            for result in stack.enter_context(closing(flows)):
+                if watch is not None:
+                    watch(result)
+                del result
                 self.done += 1
                 if progress is not None:
                     progress.advance(self.done)

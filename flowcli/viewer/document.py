@@ -40,14 +40,12 @@ class About:
         labels: names of the flows of each pair, one or two.
         rows: what made it, settings: name -> value.
         fps: pairs per second when played.
-        truth: whether the second flow is known to be the truth.
     """
 
     title: str
     labels: Sequence[str]
     rows: Mapping[str, object] = field(default_factory=dict)
     fps: float = 25.0
-    truth: bool = False
 
 
 def write_page(path: str | Path, clip: Clip, about: About) -> None:
@@ -151,7 +149,6 @@ def _describe(clip: Clip, about: About, blocks: list[bytes]) -> dict[str, Any]:
         "title": _cut(about.title),
         "generator": f"flowcli {__version__}",
         "labels": [_cut(label) for label in about.labels],
-        "truth": about.truth,
         "about": [[_cut(str(name)), _cut(str(value))] for name, value in rows.items()],
         "notes": clip.notes,
         "fps": about.fps,

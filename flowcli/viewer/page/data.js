@@ -1,6 +1,6 @@
 // What the page was given: a JSON description, and blocks of bytes that it names by number.
 //
-// content: { title, generator, labels: [name of each flow], truth, about: [[name, value]], notes: [text], fps, scale,
+// content: { title, generator, labels: [name of each flow], about: [[name, value]], notes: [text], fps, scale,
 //   reduction, hues: { wheel, hsv }, viridis, frames: [{ block, type }], pairs: [pair] }
 // pair: { name, index, time, height, width, frames: [index of frame 1 or null, of frame 2], flows: [flow],
 //   occluded: plane or null, confidence: plane or null, errors: { metric: value } }
