@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowcli.cli import options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.cli.page_options import PagePath
 from flowcli.options import EstimatorOptions
 
 
@@ -15,7 +16,7 @@ def estimate(
     occlusion: options.OcclusionPath = None,
     format: options.FlowFormat = None,
     backward: options.Backward = False,
-    view: options.PagePath = None,
+    view: PagePath = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     json: options.Json = False,

@@ -233,15 +233,6 @@ Resume = Annotated[
     bool,
     typer.Option("--resume", rich_help_panel=FILES, help="Go on where an interrupted estimate into folders stopped."),
 ]
-PagePath = Annotated[
-    str | None,
-    typer.Option(
-        "--view",
-        metavar="FILE.html",
-        rich_help_panel=FILES,
-        help="One page to look into the flow, as `flowcli view` makes it; with --backward also what is occluded.",
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=FILES, help="Print one JSON object instead of paths.")]
 
 Device = Annotated[

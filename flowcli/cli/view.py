@@ -9,6 +9,7 @@ import typer
 
 from flowcli.cli import options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.cli.page_options import PAGE, SizeLimit
 from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
@@ -17,17 +18,6 @@ if TYPE_CHECKING:
     from flowcli.cli.view_inputs import ViewInputs
     from flowcli.errors import FlowcliError
     from flowcli.viewer import About, Clip, ViewedPair
-
-PAGE = "Page"
-SizeLimit = Annotated[
-    float,
-    typer.Option(
-        "--size-limit",
-        metavar="MB",
-        rich_help_panel=PAGE,
-        help="How large the page may be. Long clips are thinned out or halved in size, and the page says so.",
-    ),
-]
 
 
 @with_estimator_options
