@@ -27,6 +27,7 @@ from flowcli.cli.stats import stats
 from flowcli.cli.streams import StandardOutput, discard_stdout, flush_stdout, prepare_streams
 from flowcli.cli.submission import submission
 from flowcli.cli.train import train
+from flowcli.cli.view import view
 from flowcli.cli.warp import warp
 from flowcli.cli.weights import weights_app
 from flowcli.errors import FlowcliError, UsageError
@@ -57,7 +58,7 @@ def _root(
 
 
 # The order of the help text.
-for _command in (estimate, batch, stats, render, convert, warp, diff, evaluate, submission, train):
+for _command in (estimate, batch, stats, view, render, convert, warp, diff, evaluate, submission, train):
     app.command()(_command)
 app.add_typer(weights_app, name="weights")
 for _command in (info, bench):
