@@ -28,6 +28,7 @@ from flowcli.cli.stats import stats
 from flowcli.cli.streams import StandardOutput, discard_stdout, flush_stdout, prepare_streams
 from flowcli.cli.submission import submission
 from flowcli.cli.train import train
+from flowcli.cli.view import view
 from flowcli.cli.warp import warp
 from flowcli.cli.weights import weights_app
 from flowcli.errors import FlowcliError, UsageError
@@ -62,7 +63,7 @@ def _root(
 
 # The order of the help text, in groups.
 _COMMANDS = {
-    "Estimate": (estimate, batch, stats),
+    "Estimate": (estimate, batch, stats, view),
     "Flow files": (render, convert, warp, diff),
     "Benchmarks and training": (evaluate, submission, train),
     "This installation": (info, bench, compile_, demo),
@@ -109,10 +110,16 @@ def _run() -> int | str | None:
         _tell_as_json(wants_json, "KeyboardInterrupt", "interrupted", 130)
         return 130
     except OSError as error:
-        # Help and version are written by Typer and by rich. All other faults of files are told in a line of their own
-        # by now; one that is not is a bug.
+        # Help and version are written by Typer and by rich. Other faults of files are told in a line of their own by
+        # now, but for what the system says already when it is asked whether a file is there: of a name that is too
+        # long, a folder that may not be entered, a disk that fails. One that names no file is a bug.
         if not _raised_by_terminal_library(error):
-            raise
+            if error.filename is None:
+                raise
+            text = f"{os.fsdecode(error.filename)}: cannot be used: {error.strerror or error}"
+            complain(f"flowcli: {text}")
+            _tell_as_json(wants_json, "InputError", text, 1)
+            return 1
         StandardOutput.fault = error
         discard_stdout()
         return 1

@@ -8,6 +8,7 @@ import typer
 
 from flowcli.cli import options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.cli.page_options import PagePath
 from flowcli.options import EstimatorOptions
 
 Raw = Annotated[
@@ -41,6 +42,7 @@ def estimate(
     format: options.FlowFormat = None,
     raw: Raw = False,
     backward: options.Backward = False,
+    view: PagePath = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     json: options.Json = False,
@@ -70,6 +72,7 @@ def estimate(
 
     from flowcli.cli.console import message, print_json, print_result, progress
     from flowcli.cli.streams import write_binary
+    from flowcli.cli.view_pairs import EstimatePage
     from flowcli.errors import OutputError, UsageError
     from flowcli.io.own_results import describe_left_out
     from flowcli.io.sources import open_source
@@ -113,6 +116,7 @@ def estimate(
             f"{folder}: an estimate was interrupted there; --resume goes on with it, --overwrite begins anew"
         )
     plan.check(source, read, overwrite=overwrite or resume)
+    page = None if view is None else EstimatePage(view, source, plan, read, overwrite=overwrite, resume=resume)
     settings = BatchSettings(
         selection=selection,
         fps=rate,
@@ -135,16 +139,23 @@ def estimate(
 
     began = time.monotonic()
     estimator = build_estimator(estimator_options)
-    with closing(job.run(estimator, overwrite=overwrite, resume=resume)) as pairs:
+    watch = None if page is None else page.add
+    with closing(job.run(estimator, overwrite=overwrite, resume=resume, watch=watch)) as pairs:
         for _ in progress(pairs, total=source.count, description=source.stem):
             pass
     outputs = [str(destination.path) for destination in plan.destinations if not destination.is_stream]
+    files = [str(path) for path in job.files]
+    if page is not None:
+        for note in page.write(estimator, source.stem):
+            message(note)
+        outputs.append(str(page.path))
+        files.append(str(page.path))
     if json:
         height, width = source.size
         print_json(
             {
                 "outputs": outputs,
-                "files": [str(path) for path in job.files],
+                "files": files,
                 "pairs": job.done,
                 "size": {"width": width, "height": height},
                 "seconds": round(time.monotonic() - began, 3),

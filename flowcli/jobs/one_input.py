@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from flowcli.jobs.settings import BatchSettings
 from flowcli.output.plan import OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
 from flowcli.output.stream import ByteStream
-from flowcli.output.writer import OutputWriter
+from flowcli.output.writer import OutputWriter, PairFlow
 
 
 class InputJob:
@@ -47,13 +47,21 @@ class InputJob:
         places = (place for place in self._plan.destinations if not place.is_stream)
         self._files |= dict.fromkeys(place.file(name) for place in places)
 
-    def run(self, estimator: Estimator, *, overwrite: bool, resume: bool) -> Generator[None, None, None]:
+    def run(
+        self,
+        estimator: Estimator,
+        *,
+        overwrite: bool,
+        resume: bool,
+        watch: Callable[[PairFlow], None] | None = None,
+    ) -> Generator[None, None, None]:
         """Do it; yields after every pair that is written.
 
         Args:
             estimator: makes the flow.
             overwrite: begin anew, and replace files that are there.
             resume: go on where an earlier run stopped.
+            watch: gets every result of this run once it is written, and must not keep it.
 
         Raises:
             InputError, FormatError: the first pair cannot be read.
@@ -87,6 +95,8 @@ class InputJob:
             flows = write_flows(stream.take(), estimator, writer, backward=backward, resize=resize, depth=depth)
             for result in stack.enter_context(closing(flows)):
                 self._note(result.pair.name)
+                if watch is not None:
+                    watch(result)
                 del result
                 self.done += 1
                 if progress is not None:
