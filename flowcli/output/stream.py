@@ -81,5 +81,5 @@ def _to_planes(picture: Frame) -> bytes:
         format="yuv444p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
     )
     height, width = picture.shape[:2]
-    planes = (np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width] for plane in frame.planes)
+    planes = (np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width] for plane in frame.planes)
     return b"".join(plane.tobytes() for plane in planes)
