@@ -81,5 +81,6 @@ def _to_planes(picture: Frame) -> bytes:
         format="yuv444p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
     )
     height, width = picture.shape[:2]
-    planes = (np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width] for plane in frame.planes)
-    return b"".join(plane.tobytes() for plane in planes)
+    # Rows may be longer than the picture is wide.
+    planes = (np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size) for plane in frame.planes)
+    return b"".join(plane[:height, :width].tobytes() for plane in planes)

@@ -104,11 +104,14 @@ def test_confidence_is_what_both_directions_agree_on():
 
     assert run("frames", "--confidence", "sure/", "--occlusion", "hidden/", "-o", "flow/", "--backward").exit_code == 0
     level = cv2.imread("sure/0.png")
+    assert level is not None
     # (3, -4) both ways: inside the picture they disagree, outside there is nothing to agree with.
     field = FlowField(np.full((14, 20, 2), (3, -4), np.float32))
     expected = np.rint(255 * find_confidence(field, field)).astype(np.uint8)
     np.testing.assert_array_equal(level, np.repeat(expected[..., None], 3, axis=2))
-    hidden = cv2.imread("hidden/0.png")[..., 0] == 255
+    mask = cv2.imread("hidden/0.png")
+    assert mask is not None
+    hidden = mask[..., 0] == 255
     np.testing.assert_array_equal(hidden, find_occlusion(field, field))
     assert (level[..., 0][hidden] < 128).all()
     assert sorted(str(path) for path in Path("sure").iterdir()) == [f"sure/{k}.png" for k in range(3)]
