@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowcli.cli import options
-from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.cli import engine_options, options
+from flowcli.cli.estimator_options import with_estimator_options
 from flowcli.options import EstimatorOptions
 
 
@@ -32,18 +32,21 @@ def batch(
     estimator_options: EstimatorOptions = EstimatorOptions(),
     jobs: options.Jobs = 1,
     shard: options.ShardOf = None,
+    engine: engine_options.EngineName = "local",
+    address: engine_options.Address = None,
+    workers: engine_options.Workers = None,
+    gpus_per_worker: engine_options.GpusPerWorker = None,
 ) -> None:
     """Estimate the flow of many videos, folders or pairs.
 
     The same command continues where the last run stopped, and does again the inputs that have changed. Other outputs
     are added beside; results of other settings or weights are replaced with --overwrite only. A bad input does not stop
     the others; it is listed at the end, keeps the result it had, and the exit code is 1. Several machines share the
-    work on one folder with --shard 1/N to --shard N/N, at once or one after the other.
+    work on one folder with --shard 1/N to --shard N/N, at once or one after the other, or with --engine ray.
     """
     import time
     from contextlib import closing
     from dataclasses import asdict
-    from functools import partial
     from pathlib import Path
 
     from flowcli.cli.console import message, print_json, print_result, progress_bar
@@ -51,9 +54,8 @@ def batch(
     from flowcli.io.sources import expect_pairs
     from flowcli.jobs.batch import Batch
     from flowcli.jobs.clashes import check_outputs
-    from flowcli.jobs.local import run_here
+    from flowcli.jobs.engines import EngineChoice, open_engine
     from flowcli.jobs.plan import BatchItem, plan_batch
-    from flowcli.jobs.pool import run_in_processes
     from flowcli.jobs.settings import BatchSettings
     from flowcli.output.plan import find_batch_picture_suffix, find_suffix
     from flowcli.output.writer import Appearance
@@ -82,28 +84,24 @@ def batch(
     check_outputs(items, settings, Path(output))
     part = options.read_shard(shard)
 
-    began = time.monotonic()
-    estimator = build_estimator(estimator_options)
-    described = estimator.settings
-    engine = partial(run_here, estimator=estimator)
-    if jobs > 1:
-        # The workers build their own; this one has told its settings, which the journal needs.
-        del estimator
-        engine = partial(run_in_processes, options=estimator_options, number=jobs)
+    choice = EngineChoice(engine, jobs, address, workers, gpus_per_worker)
 
     def expect(item: BatchItem) -> int:
         return expect_pairs(item.inputs, settings.selection, settings.fps, settings.same_length)
 
-    work = Batch(items, settings, Path(output), described, part)
-    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite, notify=message)) as run:
-        for outcome in run:
-            if outcome is not None and not json:
-                for path in outcome.outputs:
-                    print_result(str(path))
-            bar.total = work.total
-            bar.update(work.done - bar.n)
-            if outcome is not None and outcome.fault is not None and not keep_going:
-                break
+    began = time.monotonic()
+    with open_engine(choice, estimator_options, message) as (run_jobs, described):
+        work = Batch(items, settings, Path(output), described, part)
+        run = work.run(run_jobs, expect, overwrite=overwrite, notify=message)
+        with progress_bar("batch") as bar, closing(run):
+            for outcome in run:
+                if outcome is not None and not json:
+                    for path in outcome.outputs:
+                        print_result(str(path))
+                bar.total = work.total
+                bar.update(work.done - bar.n)
+                if outcome is not None and outcome.fault is not None and not keep_going:
+                    break
     if json:
         print_json(
             {
