@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
+import socket
 from dataclasses import dataclass
 
 from flowcli.errors import EngineError
@@ -38,10 +40,13 @@ def connect(address: str | None) -> bool:
     # Nothing about the work is anybody else's business.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # What goes wrong is told by errors; nobody reads the library's own lines in between.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
 
     if ray.is_initialized():
         return False
+    _check_reachable(address or os.environ.get("RAY_ADDRESS", ""))
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
     except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
@@ -51,6 +56,19 @@ def connect(address: str | None) -> bool:
             "ray start --head"
         ) from error
     return True
+
+
+def _check_reachable(address: str) -> None:
+    # Ray itself would try for minutes.
+    parsed = re.fullmatch(r"(?:ray://)?(\[.+\]|[^:/]+):(\d+)", address)
+    if parsed is None:
+        return
+    try:
+        socket.create_connection((parsed[1].strip("[]"), int(parsed[2])), 10).close()
+    except (OSError, OverflowError) as error:
+        raise EngineError(
+            f"{address}: expected a Ray cluster, nobody answers ({error}); start one with: ray start --head"
+        ) from error
 
 
 def list_machines() -> list[Machine]:
