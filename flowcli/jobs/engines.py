@@ -42,7 +42,7 @@ class EngineChoice:
 
     def __post_init__(self) -> None:
         if self.name == "ray":
-            from flowcli.jobs.ray_crew import check_ray
+            from flowcli.jobs.ray_cluster import check_ray
 
             if self.jobs != 1:
                 raise UsageError(f"expected no --jobs with --engine ray, got --jobs {self.jobs}; use --workers")
@@ -70,9 +70,12 @@ def open_engine(
     """
     if choice.name == "ray":
         from flowcli.jobs.crew import run_in_crew
-        from flowcli.jobs.ray_crew import Cluster, RayCrew
+        from flowcli.jobs.ray_cluster import Cluster
+        from flowcli.jobs.ray_crew import RayCrew
+        from flowcli.jobs.ray_relay import RelayedCrew
 
-        with RayCrew(options, Cluster(choice.address, choice.workers, choice.gpus), notify) as crew:
+        cluster = Cluster(choice.address, choice.workers, choice.gpus)
+        with (RelayedCrew if cluster.is_remote else RayCrew)(options, cluster, notify) as crew:
             yield partial(run_in_crew, crew=crew), crew.settings
         return
     from flowcli.estimator import Estimator

@@ -18,8 +18,8 @@ class Cluster:
     """Where the workers are to be.
 
     Attributes:
-        address: of the cluster: "auto", "local", HOST:PORT; None: as Ray finds it (RAY_ADDRESS, one that runs on this
-            machine, or one of its own).
+        address: of the cluster: "auto", "local", HOST:PORT, ray://HOST:PORT; None: as Ray finds it
+            (RAY_ADDRESS, one that runs on this machine, or one of its own).
         workers: how many; None: as many as fit.
         gpus: of a GPU per worker; None: 1 if the cluster has any, and the estimator may use one.
     """
@@ -27,6 +27,11 @@ class Cluster:
     address: str | None = None
     workers: int | None = None
     gpus: float | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether this process is a client of the cluster, and no part of it."""
+        return (self.address or os.environ.get("RAY_ADDRESS", "")).startswith("ray://")
 
 
 def check_ray() -> None:
@@ -49,7 +54,7 @@ def connect(address: str | None) -> bool:
     _check_reachable(address or os.environ.get("RAY_ADDRESS", ""))
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
-    except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
+    except (ConnectionError, RuntimeError, ValueError, AssertionError, ImportError) as error:
         text = " ".join(str(error).split())
         raise EngineError(
             f"{address or 'ray'}: expected a Ray cluster, found none that can be used ({text}); start one with: "

@@ -34,9 +34,50 @@ AHEAD = 16
 PATIENCE = 10.0
 """Seconds in which a file that one machine wrote has to show on another, and in which a larger cluster is noticed."""
 DEATHS = 3
-"""Workers that may die before one has begun."""
+"""Workers that may die one after the other before they have begun; ten times as many where others do work."""
 _TICK = 1.0
 _REMIND = 60.0
+
+
+@dataclass(frozen=True)
+class Home:
+    """What only the machine of the command knows.
+
+    Attributes:
+        place: the folder in which it was given.
+        weights: the bytes of the checkpoint that its options name, if they name one that is no part of flowcli.
+    """
+
+    place: str
+    weights: np.ndarray | None
+
+    @classmethod
+    def here(cls, options: EstimatorOptions) -> Home:
+        """Return what this machine knows; raises WeightsError if there is no such checkpoint."""
+        from flowcli.checkpoints.manifest import COARSE, EMBEDDED
+        from flowcli.checkpoints.store import locate
+        from flowcli.methods import named_methods
+
+        comes_along = options.model in (EMBEDDED, COARSE, *named_methods())
+        return cls(str(Path.cwd()), None if comes_along else np.fromfile(locate(options.model), np.uint8))
+
+
+def write_probe(folder: Path, token: str) -> Path:
+    """Write a probe into an output folder: what shows whether another machine sees the same folder."""
+    probe = folder.absolute() / STATE_FOLDER / f"{TEMPORARY_PREFIX}{token}.probe"
+    probe.write_text(token)
+    return probe
+
+
+def refuse_absent(told: Sequence[Told | Absent]) -> list[Told]:
+    """Return what a worker tells; raises EngineError if it does not see an input that this machine sees."""
+    for event in told:
+        if isinstance(event, Absent) and Path(event.path).exists():
+            raise EngineError(
+                f"{event.path}: is not there on {event.machine}; all machines of the cluster have to see the inputs "
+                "under the same names"
+            )
+    return [event for event in told if not isinstance(event, Absent)]
 
 
 @dataclass(eq=False)
@@ -68,7 +109,11 @@ class RayCrew(AbstractContextManager["RayCrew"]):
     """
 
     def __init__(
-        self, options: EstimatorOptions, cluster: Cluster, notify: Callable[[str], None] = lambda _: None
+        self,
+        options: EstimatorOptions,
+        cluster: Cluster,
+        notify: Callable[[str], None] = lambda _: None,
+        home: Home | None = None,
     ) -> None:
         """Connect, and wait for the first worker.
 
@@ -76,12 +121,15 @@ class RayCrew(AbstractContextManager["RayCrew"]):
             options: of the estimator that each worker builds.
             cluster: where.
             notify: is told in one line what the user should know.
+            home: of the command; None: this process is the driver.
 
         Raises:
             EngineError: no Ray, no cluster, no room in it, or workers that cannot begin.
             FlowcliError: the estimator cannot be built.
         """
         check_ray()
+        self._home = home or Home.here(options)
+        self._check = refuse_absent if home is None else list
         self._options, self._cluster, self._notify = options, cluster, notify
         self._members: list[_Member] = []
         self._probe: Path | None = None
@@ -106,9 +154,8 @@ class RayCrew(AbstractContextManager["RayCrew"]):
 
         self._share = self._divide()
         self._looked_at = self._reminded = time.monotonic()
-        weights = _read_weights(self._options)
         # Ray brings an object to each machine once, however many workers ask for it.
-        self._weights = None if weights is None else ray.put(weights)
+        self._weights = None if self._home.weights is None else ray.put(self._home.weights)
         self._class = ray.remote(RayWorker)
         self._hire()
         while self._first is None:
@@ -116,8 +163,11 @@ class RayCrew(AbstractContextManager["RayCrew"]):
 
     def prepare(self, jobs: Sequence[ItemJob]) -> None:
         """Write the probe that every machine has to see; see Crew."""
-        self._probe = jobs[0].folder.absolute() / STATE_FOLDER / f"{TEMPORARY_PREFIX}{self._token}.probe"
-        self._probe.write_text(self._token)
+        self.show(write_probe(jobs[0].folder, self._token), self._token)
+
+    def show(self, probe: Path, token: str) -> None:
+        """Let all workers look at a probe, which holds the token, before they are given anything."""
+        self._probe, self._token = probe, token
         for member in self._members:
             if member.greeting is not None:
                 self._ask_to_look(member)
@@ -138,6 +188,9 @@ class RayCrew(AbstractContextManager["RayCrew"]):
         self._look_after(waiting)
         pending = {id(member.pending): member for member in self._members if member.pending is not None}
         asked = [member.pending for member in pending.values()]
+        if not asked:
+            time.sleep(_TICK / 10)
+            return []
         ready, _ = ray.wait(asked, num_returns=1, timeout=_TICK)
         if ready:
             ready, _ = ray.wait(asked, num_returns=len(asked), timeout=0)
@@ -179,7 +232,7 @@ class RayCrew(AbstractContextManager["RayCrew"]):
         actor: Any = self._class.options(
             num_cpus=share.cpus, num_gpus=share.gpus, max_restarts=0, scheduling_strategy="SPREAD"
         ).remote()
-        pending = actor.begin.remote(self._options, share.cpus, self._weights, str(Path.cwd()))
+        pending = actor.begin.remote(self._options, share.cpus, self._weights, self._home.place)
         self._members.append(_Member(actor, pending))
 
     def _look_after(self, waiting: int) -> None:
@@ -218,7 +271,7 @@ class RayCrew(AbstractContextManager["RayCrew"]):
             except StopIteration:
                 member.call = member.pending = None
                 return []
-            return [(call, self._check(member, told))]
+            return [(call, self._check(told))]
         except RayTaskError as error:
             if isinstance(error, RayActorError):
                 raise
@@ -226,21 +279,11 @@ class RayCrew(AbstractContextManager["RayCrew"]):
         except RayError as error:
             return self._bury(member, error)
 
-    def _check(self, member: _Member, told: list[Told | Absent]) -> list[Told]:
-        for event in told:
-            if isinstance(event, Absent) and Path(event.path).exists():
-                assert member.greeting is not None
-                raise EngineError(
-                    f"{event.path}: is not there on {member.greeting.machine}; all machines of the cluster have to "
-                    "see the inputs under the same names"
-                )
-        return [event for event in told if not isinstance(event, Absent)]
-
     def _welcome(self, member: _Member, said: Greeting | bool) -> None:
         member.pending = None
         if isinstance(said, Greeting):
             self._admit(said)
-            member.greeting = said
+            member.greeting, self._deaths = said, 0
             if self._probe is not None:
                 self._ask_to_look(member)
             return
@@ -283,20 +326,12 @@ class RayCrew(AbstractContextManager["RayCrew"]):
         reason = describe_death(error)
         if member.greeting is None:
             self._deaths += 1
-            if self._first is None and self._deaths >= DEATHS:
-                raise EngineError(f"{self._deaths} workers died before one had begun ({reason})")
+            if self._deaths >= (DEATHS if self._first is None else 10 * DEATHS):
+                raise EngineError(
+                    f"{self._deaths} workers in a row died before they had begun ({reason}); run the same command "
+                    "again to continue, with fewer --workers or more --threads for each"
+                )
         if member.call is None:
             return []
         node = "" if member.greeting is None else member.greeting.node
         return [(member.call, Lost(reason, machine=not is_alive(node)))]
-
-
-def _read_weights(options: EstimatorOptions) -> np.ndarray | None:
-    """Return the bytes of the checkpoint that the options name, or None if it comes with flowcli or is none."""
-    from flowcli.checkpoints.manifest import COARSE, EMBEDDED
-    from flowcli.checkpoints.store import locate
-    from flowcli.methods import named_methods
-
-    if options.model in (EMBEDDED, COARSE, *named_methods()):
-        return None
-    return np.fromfile(locate(options.model), np.uint8)

@@ -58,6 +58,7 @@ class Absent:
     """An input is not there, as far as this machine sees."""
 
     path: str
+    machine: str
 
 
 class RayWorker:
@@ -116,7 +117,7 @@ class RayWorker:
         assert self._estimator is not None
         told: list[Told | Absent] = []
         if absent := next((text for text in job.item.inputs if not _is_there(text)), None):
-            told.append(Absent(absent))
+            told.append(Absent(absent, platform.node()))
         since = time.monotonic()
         for _, event in run_here([job], self._estimator):
             assert not isinstance(event, Interrupted)

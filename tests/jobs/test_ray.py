@@ -3,8 +3,10 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -55,7 +57,7 @@ def cluster():
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """20 clips, one of them long, a folder and a pair."""
-    return make_inputs(tmp_path_factory.mktemp("ray") / "in", [*[5, 18] * 9, 150, 20])
+    return make_inputs(tmp_path_factory.mktemp("ray") / "in", [*[3, 5] * 9, 100, 20])
 
 
 @pytest.fixture
@@ -106,10 +108,17 @@ def same(run, tmp_path):
     return check
 
 
-@pytest.mark.parametrize("workers", [1, None, 3])
-def test_results_do_not_depend_on_the_workers(run, same, workers):
-    # Of three workers one has no place: it waits, the others work.
-    options = EstimatorOptions("variational", preset="fast")
+@pytest.mark.parametrize(
+    ("options", "workers"),
+    [
+        (EstimatorOptions("dis"), 1),
+        (EstimatorOptions("variational", preset="fast"), None),
+        # One has no place: it waits, the others work.
+        (EstimatorOptions("dis"), 3),
+    ],
+    ids=["one", "as many as fit", "more than fit"],
+)
+def test_results_do_not_depend_on_the_workers(run, same, options, workers):
     same(options, run("ray", options, workers))
 
 
@@ -184,6 +193,34 @@ def test_the_command_line(cluster, inputs, tmp_path):
     assert results(tmp_path / "ray") == results(tmp_path / "here")
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert again.stdout.count('"skipped": true') == 22
+
+
+def test_a_client_outside_of_the_cluster(cluster, inputs, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = [sys.executable, "-m", "ray.util.client.server", "--mode", "proxy", "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "flowcli", "batch", *inputs, "--model", "zero", "-o"]
+    subprocess.run([*command, str(tmp_path / "here")], stdout=subprocess.DEVNULL, check=True)
+    with subprocess.Popen([*server, "--port", str(port), "--address", cluster.address]) as proxy:
+        try:
+            wait_for(port)
+            command += [str(tmp_path / "ray"), "--engine", "ray", "--address", f"ray://127.0.0.1:{port}"]
+            done = subprocess.run(command, capture_output=True, text=True)
+        finally:
+            proxy.terminate()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert results(tmp_path / "ray") == results(tmp_path / "here")
+
+
+def wait_for(port):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def test_a_driver_that_is_killed_goes_on(cluster, inputs, tmp_path):

@@ -18,6 +18,7 @@ from flowcli.jobs.faults import Failed
 from flowcli.jobs.job import Advanced, Ended, PartDone, Started
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.ray_cluster import connect, describe_death
+from flowcli.jobs.ray_crew import refuse_absent
 from flowcli.jobs.ray_worker import Absent, RayWorker
 from flowcli.jobs.settings import BatchSettings
 from flowcli.jobs.share import Machine, Share, divide
@@ -82,8 +83,14 @@ def test_a_worker_says_what_it_does_not_see(make_job, tmp_path):
     worker.begin(PlainOptions(), 1, None, str(tmp_path))
     job = make_job(BatchItem("a", ("not/there",)), BatchSettings(".flo", ".flo"), tmp_path / "out")
     ((absent, failed),) = list(worker.work(job))
-    assert absent == Absent("not/there")
+    assert absent == Absent("not/there", platform.node())
     assert isinstance(failed, Failed)
+    # Nor does the driver: then it is the item's own fault.
+    assert refuse_absent([absent, failed]) == [failed]
+    with pytest.raises(
+        EngineError, match=r": is not there on elsewhere; all machines of the cluster have to see the in"
+    ):
+        refuse_absent([Absent(str(tmp_path), "elsewhere")])
 
 
 @pytest.mark.parametrize(
