@@ -30,17 +30,19 @@ class Checkpoint:
         tensors: float32 on the CPU, by canonical name; exactly those that `PerceiverFlow(config)` needs.
         metadata: what the file says about itself, such as its recipe and measured error; may be empty.
         path: the file it came from.
+        shards: the files with the tensors, if `path` is an index of them.
     """
 
     config: ModelConfig
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
     path: Path
+    shards: tuple[Path, ...] = ()
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the file, read on first use."""
-        return compute_sha256(self.path)
+        """Digest of the file, and of its shards after it, read on first use."""
+        return compute_sha256(self.path, after=self.shards)
 
 
 def make_untrained(config: ModelConfig) -> Checkpoint:

@@ -10,6 +10,26 @@ from torch import Tensor
 from flowcli.checkpoints.key_maps import KEY_MAPS, KeyMap
 from flowcli.errors import WeightsError
 
+_COMPILED = "_orig_mod."
+_WRAPPERS = ("module.", "model.", "network.", "net.")
+
+
+def unwrap_names(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Return the tensors without what wrappers put before their names, if they all have it.
+
+    `module.` is DataParallel's, `_orig_mod.` that of `torch.compile` (which may wrap parts of a network), and `model.`,
+    `network.` and `net.` what programs call the network that they train.
+
+    Raises:
+        WeightsError: two names become one.
+    """
+    names = {name: name.replace(_COMPILED, "") for name in tensors}
+    while names and (word := next((w for w in _WRAPPERS if all(n.startswith(w) for n in names.values())), None)):
+        names = {name: short.removeprefix(word) for name, short in names.items()}
+    if len(set(names.values())) < len(names):
+        raise WeightsError(f"{path}: two tensors claim the same place in the network; they differ in {_COMPILED} alone")
+    return {short: tensors[name] for name, short in names.items()}
+
 
 def recognise_key_map(names: Iterable[str], path: Path) -> KeyMap:
     """Find the key map that most of `names` belong to.

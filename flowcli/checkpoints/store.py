@@ -13,6 +13,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from flowcli.checkpoints.manifest import COARSE, EMBEDDED, KNOWN
+from flowcli.checkpoints.sharded import find_checkpoint_file
 from flowcli.errors import InputError, WeightsError
 
 FOLDER_VARIABLE = "FLOWCLI_WEIGHTS"
@@ -75,7 +76,7 @@ def locate(name_or_path: str | Path) -> Path:
                 f"{name_or_path}: the weights are not on this machine; fetch them with: "
                 f"flowcli weights pull {name_or_path}"
             )
-    path = Path(name_or_path)
-    if not path.is_file():
-        raise WeightsError(f"{path}: expected {', '.join(list_names())}, or a checkpoint file; found neither")
+    path = find_checkpoint_file(Path(name_or_path))
+    if path is None:
+        raise WeightsError(f"{name_or_path}: expected {', '.join(list_names())}, or a checkpoint file; found neither")
     return path

@@ -17,6 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -30,9 +31,11 @@ ADMITTED = {
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
     *(f"torch {kind}Storage" for kind in ("Float", "Half", "BFloat16", "Double")),
+    # Counters of an optimiser, beside the network.
+    *(f"torch {kind}Storage" for kind in ("Long", "Int", "Byte", "Bool")),
 }
-# Where a training program keeps the network among other things (JOBR0).
-_NESTED_UNDER = "model_state_dict"
+# Where training programs keep the network among other things (Lightning, JOBR0, PyTorch's own tutorials).
+_NESTED_UNDER = ("state_dict", "model_state_dict", "model")
 _MAX_ENTRIES = 100_000
 _MAX_READ = 2**24
 _MAX_NAME = 10_000
@@ -73,13 +76,23 @@ def read_torch_zip(path: Path) -> dict[str, Tensor]:
         WeightsError: the file is damaged, or its pickle names anything but tensors and dictionaries.
     """
     top = load_torch_zip(path)
-    if isinstance(top, dict) and _NESTED_UNDER in top:
-        top = top[_NESTED_UNDER]
-    if not isinstance(top, dict) or not all(isinstance(tensor, Tensor) for tensor in top.values()):
+    for _ in _NESTED_UNDER:
+        inner = (
+            next((top[key] for key in _NESTED_UNDER if isinstance(top.get(key), dict)), None) if _is_dict(top) else None
+        )
+        top = top if inner is None else inner
+    tensors = (
+        {str(name): value.detach() for name, value in top.items() if isinstance(value, Tensor)} if _is_dict(top) else {}
+    )
+    if not _is_dict(top) or len(tensors) < len(top):
         raise WeightsError(
             f"{path}: expected a file of torch.save, found one of something else than a dictionary of tensors"
         )
-    return {str(name): tensor.detach() for name, tensor in top.items()}
+    return tensors
+
+
+def _is_dict(value: object) -> TypeGuard[dict[object, object]]:
+    return isinstance(value, dict)
 
 
 def load_torch_zip(path: Path) -> object:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli import format_options, options
 
 if TYPE_CHECKING:
     from flowcli.io.flow.format import FlowFormat
+    from flowcli.io.flow.layout import ArrayChoice
     from flowcli.io.flow.loss import Loss
 
 
@@ -20,13 +21,15 @@ def convert(
         str, typer.Argument(metavar="OUT", help="A flow file, by suffix; or a folder/ for the same names in --format.")
     ],
     format: options.FlowFormat = None,
+    key: format_options.ArrayKey = None,
+    layout: format_options.ArrayLayout = None,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
     """Convert flow files between formats.
 
-    What the new format cannot hold is said on stderr: rounding, clipping, lost validity. Formats are known by suffix:
-    .flo .pfm .npz .npy .flo5 .exr .half.exr, and .png for KITTI's 16 bits.
+    What the new format cannot hold is said on stderr: rounding, clipping, lost validity. Formats are known by suffix;
+    a .png is KITTI's 16 bits. `flowcli info` lists them.
     """
     from flowcli.cli.console import message, print_json, print_result, progress
     from flowcli.errors import UsageError
@@ -48,9 +51,10 @@ def convert(
     InputFiles(paths).check(destination, outputs)
     destination.check(names, overwrite=overwrite)
     row = find_format(f"flow{destination.suffix}")
+    choice = format_options.read_array_choice(key, layout)
     loss = Loss()
     for path, output in progress(list(zip(paths, outputs, strict=True)), description="convert", unit="file"):
-        loss += _convert_file(path, output, row)
+        loss += _convert_file(path, output, row, choice)
     clauses = loss.describe(row)
     if clauses:
         message(f"{destination.path}: {', '.join(clauses)}")
@@ -70,12 +74,12 @@ def convert(
         print_result(str(destination.path))
 
 
-def _convert_file(path: Path, output: Path, row: FlowFormat) -> Loss:
+def _convert_file(path: Path, output: Path, row: FlowFormat, choice: ArrayChoice | None) -> Loss:
     from flowcli.io.atomic import write_bytes
-    from flowcli.io.flow import read_flow
+    from flowcli.io.flow import find_format
     from flowcli.io.flow.loss import measure_loss
 
-    field = read_flow(path)
+    field = find_format(path).read(path, choice)
     data = row.encode(field)
     # Read back what will be in the file: the loss is measured, not derived.
     loss = measure_loss(field, row.decode(data, str(output)), row)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli import format_options, options
 
 # Distribution -> what needs it; the optional ones are named with the extra that brings them.
 _DISTRIBUTIONS = {
@@ -17,6 +17,7 @@ _DISTRIBUTIONS = {
     "av": "video",
     "safetensors": "weights",
     "h5py": "flowcli[spring]",
+    "pillow_heif": "flowcli[heif]",
     "OpenEXR": "flowcli[exr]",
 }
 
@@ -26,13 +27,17 @@ def info(
         Path | None,
         typer.Argument(metavar="[FILE]", help="A flow file, an image or a video; without it, about flowcli itself."),
     ] = None,
+    key: format_options.ArrayKey = None,
+    layout: format_options.ArrayLayout = None,
     json: options.Json = False,
 ) -> None:
     """Show versions, devices and weights; or with FILE what a flow file, an image or a video holds."""
     from flowcli.cli.console import print_json, print_result
     from flowcli.cli.info_file import describe_file
 
-    facts = _describe_installation() if file is None else describe_file(file)
+    facts = (
+        _describe_installation() if file is None else describe_file(file, format_options.read_array_choice(key, layout))
+    )
     if json:
         print_json(facts)
         return

@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from flowcli.io.flow.layout import ArrayChoice
 
-def describe_file(path: Path) -> dict[str, object]:
+
+def describe_file(path: Path, choice: ArrayChoice | None = None) -> dict[str, object]:
     """Return what a flow file, an image or a video holds, as JSON-able facts.
 
-    A PNG with three channels of 16 bits counts as flow in KITTI's format, any other as an image.
+    A PNG with three channels of 16 bits counts as flow in KITTI's format, any other as an image. `choice` says which
+    array of a NumPy file is the flow.
 
     Raises:
         InputError: missing, or neither flow nor image nor video.
@@ -38,15 +41,15 @@ def describe_file(path: Path) -> dict[str, object]:
     if name.endswith(".png"):
         header = check_png(data, str(path)) if data.startswith(SIGNATURE) else None
         is_flow = header is not None and (header.bit_depth, header.color_type) == (16, RGB)
-    return _describe_flow(path, data) if is_flow else _describe_image(path, data)
+    return _describe_flow(path, data, choice) if is_flow else _describe_image(path, data)
 
 
-def _describe_flow(path: Path, data: bytes) -> dict[str, object]:
+def _describe_flow(path: Path, data: bytes, choice: ArrayChoice | None) -> dict[str, object]:
     from flowcli.io.flow import find_format
 
     row = find_format(path)
     row.check_available()
-    field = row.decode(data, str(path))
+    field = row.decode_chosen(data, str(path), choice)
     height, width = field.size
     known = field.uv[field.known]
     return {

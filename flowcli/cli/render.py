@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli import format_options, options
 from flowcli.io.video.formats import VIDEO_FORMATS
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def render(
             "more than flow files. For one flow its first frame will do, except for warp.",
         ),
     ] = None,
+    key: format_options.ArrayKey = None,
+    layout: format_options.ArrayLayout = None,
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
@@ -56,7 +58,7 @@ def render(
     from flowcli import __version__, viz
     from flowcli.cli.console import message, print_json, print_result, progress
     from flowcli.errors import InputError, UsageError
-    from flowcli.io.flow import read_flow
+    from flowcli.io.flow import find_format
     from flowcli.io.flow.listing import list_flows, name_results
     from flowcli.io.frames import Selection
     from flowcli.io.own_results import describe_left_out
@@ -66,6 +68,7 @@ def render(
     from flowcli.viz.scale import check_scale, choose_common_scale
 
     paths = list_flows(flows)
+    choice = format_options.read_array_choice(key, layout)
     names = name_results(paths)
     destination = _choose_destination(output, names)
     row = viz.check_style(style)
@@ -84,14 +87,14 @@ def render(
         message(left_out)
     if scale is None:
         step = -(-len(paths) // SCALE_SAMPLES)
-        scale = choose_common_scale(read_flow(path) for path in paths[step // 2 :: step])
+        scale = choose_common_scale(find_format(path).read(path, choice) for path in paths[step // 2 :: step])
     comment = f"flowcli {__version__}, style {style}, scale {scale:g} px"
     size: tuple[int, int] | None = None
     sink = open_picture_sink(destination, fps=shots.fps, aspect=shots.aspect, comment=comment, overwrite=overwrite)
     with sink:
         drawn = zip(paths, names, shots, strict=True)
         for path, name, shot in progress(drawn, total=len(paths), description="render", unit="flow"):
-            field = read_flow(path)
+            field = find_format(path).read(path, choice)
             size = size or field.size
             if field.size != size and destination.is_video:
                 (height, width), (first_height, first_width) = field.size, size

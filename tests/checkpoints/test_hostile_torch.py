@@ -90,7 +90,7 @@ def test_torch_files_that_lie(tmp_path: Path, change: Callable[[dict[str, bytes]
         (torch.zeros(4, 3).T, "expected a contiguous tensor"),
         (torch.zeros(0), "is missing"),
         ("text", "something else than a dictionary of tensors"),
-        (torch.zeros(2, dtype=torch.int64), r"wants to run 'torch\.LongStorage'"),
+        (torch.zeros(2, dtype=torch.int16), r"wants to run 'torch\.ShortStorage'"),
     ],
 )
 def test_torch_values_that_no_checkpoint_has(tmp_path: Path, tensor: object, complaint: str) -> None:

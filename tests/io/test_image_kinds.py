@@ -38,7 +38,7 @@ def stored(data):
 
 
 def test_every_kind_has_suffixes_of_its_own():
-    assert len(IMAGE_KINDS) == 11
+    assert len(IMAGE_KINDS) == 13
     assert len(set(IMAGE_SUFFIXES)) == len(IMAGE_SUFFIXES)
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in IMAGE_SUFFIXES)
 

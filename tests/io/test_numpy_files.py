@@ -4,9 +4,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from flowcli.errors import FormatError
+from flowcli.errors import FormatError, UsageError
 from flowcli.flow import FlowField
-from flowcli.io.flow import read_flow
+from flowcli.io.flow import read_flow, write_flow
 from flowcli.io.flow.npy import decode_npy, encode_npy
 from flowcli.io.flow.npz import decode_npz, encode_npz
 
@@ -53,7 +53,10 @@ def test_a_float64_beyond_float32_is_unknown():
         (save(np.array([{"a": 1}], object)), "nothing else is loaded"),
         (save(np.zeros((3, 4, 2), int)), "floats or booleans"),
         (save(np.zeros((3, 4, 2), [("u", "f4")])), "floats or booleans"),
-        (save(np.zeros((2, 3, 4))), "shape .height, width, 2."),
+        (save(np.zeros((3, 3, 4))), "shape .height, width, 2. or .2, height, width."),
+        (save(np.zeros((5, 3, 4, 2))), "shape .height, width, 2. or .2, height, width."),
+        (save(np.zeros((2, 0, 4))), "at least one pixel"),
+        (lie("(2, 90000, 90000)"), "at most 67108864 pixels"),
         (save(np.zeros(5)), "height and width"),
         (save(np.zeros((0, 4, 2))), "at least one pixel"),
         (save(np.ones((3, 4), bool)), "shape .height, width, 2."),
@@ -62,7 +65,7 @@ def test_a_float64_beyond_float32_is_unknown():
         (lie("(1, 999999999999, 2)"), "height and width"),
         (lie("(2, 4, 2, 2, 2, 2, 2, 2)"), "height and width"),
         (lie("(1, 0, 2)"), "at least one pixel"),
-        (lie("(4, 4, 0)"), "expected 0 bytes"),
+        (lie("(4, 4, 0)"), "shape .height, width, 2."),
         (lie("(4, __import__('os'), 2)"), "cut or damaged"),
         (lie("(4, -4, 2)"), "height and width"),
         (lie("(" * 90), "cut or damaged"),
@@ -117,7 +120,12 @@ def test_valid_and_nan_are_both_respected():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (zip_of(flow=save(UV)), "expected the array uv.*found flow.npy"),
+        (zip_of(a=save(UV), b=save(UV)), "uv, flow, arr_0, u.v., found a, b; say which it is with --key"),
+        (zip_of(uv=save(UV), flow=save(UV)), "found uv or flow; say which with --key"),
+        (zip_of(flow=save(UV), u=save(UV[..., 0]), v=save(UV[..., 1])), "found flow or u.v; say which"),
+        (zip_of(u=save(UV[..., 0]), v=save(UV[:5, :, 1])), "expected v.npy as floats of shape .6, 7."),
+        (zip_of(u=save(UV), v=save(UV)), "expected u.npy as floats of shape .height, width."),
+        (zip_of(u=lie("(90000, 90000)"), v=lie("(90000, 90000)")), "at most"),
         (zip_of(), "found nothing"),
         (zip_of(uv=lie("(3000, 3000, 2)")), "expected 72000000 bytes"),
         (zip_of(uv=lie("(3000, 3000, 2)") + bytes(10**6)), "expected 72000000 bytes"),
@@ -155,3 +163,73 @@ def test_compressions_that_numpy_never_writes(method):
     for data in (buffer.getvalue(), bytes(damaged)):
         with pytest.raises(FormatError, match=r"x\.npz: expected uv\.npy stored or deflated"):
             decode_npz(data, "x.npz")
+
+
+CHW = np.ascontiguousarray(UV.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(2, 6, 7), (1, 2, 6, 7), (1, 6, 7, 2), (1, 1, 6, 7, 2)])
+def test_components_first_and_a_batch_of_one(dtype, order, shape):
+    array = (CHW if shape[-1] == 7 else UV).reshape(shape)
+    read = decode_npy(save(np.asarray(array, dtype, order=order)), "x")
+    np.testing.assert_array_equal(read.uv, UV.astype(dtype).astype(np.float32))
+
+
+def test_where_both_layouts_fit_it_is_ours_unless_the_user_says(tmp_path):
+    both = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    np.save(tmp_path / "a.npy", both)
+    np.testing.assert_array_equal(read_flow(tmp_path / "a.npy").uv, both)
+    np.testing.assert_array_equal(read_flow(tmp_path / "a.npy", layout="chw").uv, both.transpose(1, 2, 0))
+    np.save(tmp_path / "b.npy", UV)
+    with pytest.raises(FormatError, match=r"shape .2, height, width., found"):
+        read_flow(tmp_path / "b.npy", layout="chw")
+    with pytest.raises(UsageError, match="expected hwc or chw, got 'wch'"):
+        read_flow(tmp_path / "b.npy", layout="wch")
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"uv": UV},
+        {"flow": UV},
+        {"arr_0": UV},
+        {"u": UV[..., 0], "v": UV[..., 1]},
+        {"flow": CHW},
+        {"flow": CHW[None].astype(np.float64)},
+        {"flow": UV, "image": np.zeros((6, 7, 3), np.uint8), "fps": np.array(25.0)},
+        {"optical_flow": UV},
+        {"u": np.asfortranarray(UV[..., 0]), "v": UV[..., 1].astype(np.float64), "valid": np.ones((6, 7), bool)},
+    ],
+    ids=lambda arrays: "+".join(f"{key}{array.shape}" for key, array in arrays.items()),
+)
+def test_what_others_call_flow(arrays, tmp_path):
+    np.savez(tmp_path / "a.npz", **arrays)
+    np.testing.assert_array_equal(read_flow(tmp_path / "a.npz").uv, UV)
+
+
+def test_a_key_decides_between_several(tmp_path):
+    back = (-UV).astype(np.float32)
+    np.savez(tmp_path / "a.npz", flow=UV, uv=back, x=UV[..., 0], y=UV[..., 1])
+    np.testing.assert_array_equal(read_flow(tmp_path / "a.npz", key="flow").uv, UV)
+    np.testing.assert_array_equal(read_flow(tmp_path / "a.npz", key="uv").uv, back)
+    np.testing.assert_array_equal(read_flow(tmp_path / "a.npz", key="x,y").uv, UV)
+    with pytest.raises(FormatError, match="expected the array z that --key names, found flow, uv, x, y"):
+        read_flow(tmp_path / "a.npz", key="z")
+    with pytest.raises(UsageError, match=r"--key is for \.npz"):
+        np.save(tmp_path / "a.npy", UV)
+        read_flow(tmp_path / "a.npy", key="flow")
+    write_flow(tmp_path / "a.flo", FlowField(UV))
+    with pytest.raises(UsageError, match=r"are for arrays .* says it itself"):
+        read_flow(tmp_path / "a.flo", key="flow")
+
+
+def test_the_flow_of_viper_as_it_is_published(tmp_path):
+    """Float16 u and v, NaN where unknown (playing-for-benchmarks.org)."""
+    u, v = UV[..., 0].astype(np.float16), UV[..., 1].astype(np.float16)
+    u[2, 3] = v[2, 3] = np.nan
+    np.savez_compressed(tmp_path / "a.npz", u=u, v=v)
+    read = read_flow(tmp_path / "a.npz")
+    assert np.argwhere(~read.known).tolist() == [[2, 3]]
+    np.testing.assert_array_equal(read.uv[read.known], UV.astype(np.float16).astype(np.float32)[read.known])

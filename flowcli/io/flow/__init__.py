@@ -50,6 +50,7 @@ _ROWS = (
         "NumPy zip: float32 uv (H, W, 2), bool valid (H, W)",
         _deferred("npz:encode_npz"),
         _deferred("npz:decode_npz"),
+        choices=True,
     ),
     FlowFormat(
         "npy",
@@ -57,6 +58,7 @@ _ROWS = (
         "NumPy: float32 (H, W, 2); NaN where unknown",
         _deferred("npy:encode_npy"),
         _deferred("npy:decode_npy"),
+        choices=True,
     ),
     FlowFormat(
         "flo5",
@@ -104,14 +106,24 @@ def find_format(path: str | Path) -> FlowFormat:
     return FORMATS[max(matches, key=len)]
 
 
-def read_flow(path: str | Path) -> FlowField:
+def read_flow(path: str | Path, *, key: str | None = None, layout: str | None = None) -> FlowField:
     """Read the flow file `path` in the format of its suffix.
+
+    Args:
+        path: the file.
+        key: the array in an .npz, or two such as "u,v"; None where it is called uv, flow, arr_0 or u and v.
+        layout: "hwc" or "chw" of an array in .npy or .npz; None where its shape tells.
 
     Raises:
         InputError: unknown suffix, missing or unreadable file, or a Python module is not installed.
+        UsageError: a key or a layout for a format that has none.
         FormatError: the bytes are not what the format says.
     """
-    return find_format(path).read(path)
+    if key is None and layout is None:
+        return find_format(path).read(path)
+    from flowcli.io.flow.layout import ArrayChoice
+
+    return find_format(path).read(path, ArrayChoice(key, layout))
 
 
 def write_flow(path: str | Path, field: FlowField) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.deferred import Deferred
-from flowcli.errors import InputError
+from flowcli.errors import InputError, UsageError
 from flowcli.io.atomic import write_bytes
 from flowcli.io.limits import read_bytes
 
 if TYPE_CHECKING:
     from flowcli.flow import FlowField
+    from flowcli.io.flow.layout import ArrayChoice
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class FlowFormat:
         suffix: with its dot, lower case.
         description: one line: layout and how an unknown pixel is marked.
         encode: FlowField -> bytes of a whole file. Values outside the range are clipped to it, never wrapped.
-        decode: (bytes, file name for messages) -> FlowField; raises FormatError.
+        decode: (bytes, file name for messages) -> FlowField; raises FormatError. Of a format with `choices` it takes
+            an ArrayChoice as a third argument.
         step: distance of neighbouring values in pixels; 0 if float32 is kept exactly.
         relative_step: the same as a fraction of the value, for short floats.
         lowest: smallest component that can be stored, in pixels.
         highest: largest component that can be stored, in pixels.
+        choices: whether the user may have to say which array is the flow, or in which layout.
         module: Python module that must be installed, or None.
         extra: the extra of flowcli that brings `module`, or None.
     """
@@ -39,11 +42,12 @@ class FlowFormat:
     suffix: str
     description: str
     encode: Deferred[[FlowField], bytes]
-    decode: Deferred[[bytes, str], FlowField]
+    decode: Deferred[..., FlowField]
     step: float = 0.0
     relative_step: float = 0.0
     lowest: float = -math.inf
     highest: float = math.inf
+    choices: bool = False
     module: str | None = None
     extra: str | None = None
 
@@ -65,10 +69,21 @@ class FlowFormat:
                 f"run: pip install 'flowcli[{self.extra}]'"
             )
 
-    def read(self, path: str | Path) -> FlowField:
-        """Read one file; raises InputError if it cannot be opened and FormatError if its bytes are wrong."""
+    def read(self, path: str | Path, choice: ArrayChoice | None = None) -> FlowField:
+        """Read one file; raises InputError if it cannot be opened and FormatError if its bytes are wrong.
+
+        `choice` says which array is the flow, for files of formats with `choices`; UsageError for others.
+        """
         self.check_available()
-        return self.decode(read_bytes(path), str(path))
+        return self.decode_chosen(read_bytes(path), str(path), choice)
+
+    def decode_chosen(self, data: bytes, name: str, choice: ArrayChoice | None) -> FlowField:
+        """Decode bytes with what the user says of their arrays; raises as `read`."""
+        if choice is None or (choice.key is None and choice.layout is None):
+            return self.decode(data, name)
+        if not self.choices:
+            raise UsageError(f"{name}: --key and --layout are for arrays (.npy and .npz); {self.suffix} says it itself")
+        return self.decode(data, name, choice)
 
     def write(self, path: str | Path, field: FlowField) -> None:
         """Write one file atomically; raises OutputError."""

@@ -1,5 +1,7 @@
 """NumPy `.npy`: one float array `(H, W, 2)`, u and v in pixels, NaN where the flow is unknown.
 
+That is what is written; `(2, H, W)`, as PyTorch has it, and axes of length 1 in front are read as well.
+
 numpy.lib.format reads the header, and it is held against the number of bytes that are there before an array is made.
 Nothing in such a file is ever unpickled.
 """
@@ -17,9 +19,10 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from flowcli.errors import FormatError
+from flowcli.errors import FormatError, UsageError
 from flowcli.flow import FlowField
-from flowcli.io.limits import MAX_PIXELS, check_size
+from flowcli.io.flow.layout import ANY, ArrayChoice, find_layout
+from flowcli.io.limits import MAX_PIXELS
 
 _HEADER_LIMIT = 10_000  # bytes; numpy's own default
 _PART_BYTES = 2**22
@@ -35,19 +38,11 @@ def encode_npy(field: FlowField) -> bytes:
     return buffer.getvalue()
 
 
-def decode_npy(data: bytes, name: str) -> FlowField:
-    """Return the flow in `data`; raises FormatError naming the file `name`."""
-    return FlowField.taking(read_uv(io.BytesIO(data), len(data), name))
-
-
-def as_uv(array: NDArray[np.generic], name: str) -> NDArray[np.float32]:
-    """Return `array` as float32 `(H, W, 2)`; raises FormatError on any other layout."""
-    if array.ndim != 3 or array.shape[2] != 2 or array.dtype.kind != "f":
-        raise FormatError(
-            f"{name}: expected flow as floats of shape (height, width, 2), found {array.dtype} {array.shape}"
-        )
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, np.float32)
+def decode_npy(data: bytes, name: str, choice: ArrayChoice = ANY) -> FlowField:
+    """Return the flow in `data`; raises FormatError naming the file `name`, UsageError if a key is asked for."""
+    if choice.key is not None:
+        raise UsageError(f"{name}: --key is for .npz, which holds several arrays; an .npy is one")
+    return FlowField.taking(read_uv(io.BytesIO(data), len(data), name, choice))
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class ArrayHeader:
     """What the header of an array says.
 
     Attributes:
-        shape: 2 to 4 sides, height and width first.
+        shape: 2 to 5 sides; their product times the size of a number is what follows the header.
         dtype: floats of at most 8 bytes, or booleans.
         fortran: whether the first index moves fastest.
     """
@@ -65,24 +60,27 @@ class ArrayHeader:
     fortran: bool
 
 
-def read_uv(stream: IO[bytes], size: int, name: str) -> NDArray[np.float32]:
-    """Read an array of floats `(H, W, 2)` that fills the stream exactly, as float32; raises FormatError on any other.
+def read_uv(stream: IO[bytes], size: int, name: str, choice: ArrayChoice = ANY) -> NDArray[np.float32]:
+    """Read an array of flow that fills the stream exactly, as float32 `(H, W, 2)`; raises FormatError on any other.
 
     Args:
         stream: positioned at the start of the array's header.
         size: the number of bytes that the stream holds.
         name: the file, for messages.
+        choice: the layout, where it has to be said.
     """
     header = read_array_header(stream, size, name)
-    if len(header.shape) != 3 or header.shape[2] != 2 or header.dtype.kind != "f":
-        raise FormatError(
-            f"{name}: expected flow as floats of shape (height, width, 2), found {header.dtype} {header.shape}"
-        )
-    uv = np.empty(header.shape, np.float32)
+    layout = find_layout(header.shape, header.dtype, choice, name)
+    uv = np.empty((layout.height, layout.width, 2), np.float32)
+    fill_floats(layout.view(uv), stream, header, name)
+    return uv
+
+
+def fill_floats(target: NDArray[np.float32], stream: IO[bytes], header: ArrayHeader, name: str) -> None:
+    """Fill `target` as `fill_array` does, from floats of any size."""
     # A float64 beyond float32 becomes infinite, which means unknown; a signalling NaN is a NaN.
     with np.errstate(over="ignore", invalid="ignore"):
-        fill_array(uv, stream, header, name)
-    return uv
+        fill_array(target, stream, header, name)
 
 
 def read_array_header(stream: IO[bytes], size: int, name: str) -> ArrayHeader:
@@ -110,12 +108,13 @@ def read_array_header(stream: IO[bytes], size: int, name: str) -> ArrayHeader:
         ) from None
     if dtype.kind not in "fb" or dtype.itemsize > 8:
         raise FormatError(f"{name}: expected an array of floats or booleans; nothing else is loaded")
-    if not 2 <= len(shape) <= 4 or not all(0 <= side <= MAX_PIXELS for side in shape):
+    if not 2 <= len(shape) <= 5 or not all(0 <= side <= MAX_PIXELS for side in shape):
         raise FormatError(f"{name}: expected an array with height and width, found shape {shape!s:.60}")
-    check_size(name, shape[0], shape[1])
+    if math.prod(shape) > 2 * MAX_PIXELS:
+        raise FormatError(f"{name}: expected at most {MAX_PIXELS} pixels (8192x8192), its header says {shape!s:.60}")
     expected = math.prod(shape) * dtype.itemsize
     found = size - len(prefix) - len(length_field) - len(text)
-    if expected == 0 or found != expected:
+    if expected and found != expected:
         raise FormatError(f"{name}: expected {expected} bytes for {dtype} {shape}, found {found}")
     return ArrayHeader(shape, dtype, fortran)
 

@@ -1,5 +1,7 @@
 """NumPy `.npz`: a compressed zip with `uv`, float `(H, W, 2)` in pixels, and `valid`, bool `(H, W)`.
 
+That is what is written. Others call the array `flow` or `arr_0` (what `np.savez(path, flow)` makes of it), have `u` and
+`v` apart (VIPER), or put the components first; one such array, or the only one there is, is read without a word.
 `valid` may be absent; then NaN alone marks unknown pixels. Members are read as `npy` reads its own: the size that
 the zip declares must equal what the array's header promises, and no member is unpacked beyond the size it declares.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 import numpy as np
@@ -16,8 +19,12 @@ from numpy.typing import NDArray
 
 from flowcli.errors import FormatError
 from flowcli.flow import FlowField
-from flowcli.io.flow.npy import fill_array, read_array_header, read_uv
-from flowcli.io.limits import MAX_FILE_BYTES
+from flowcli.io.flow.layout import ANY, ArrayChoice
+from flowcli.io.flow.npy import fill_array, fill_floats, read_array_header, read_uv
+from flowcli.io.limits import MAX_FILE_BYTES, check_size
+
+# What the array of flow is called by us, by others, by NumPy where nobody named it, and in two parts.
+_KEYS = (("uv",), ("flow",), ("arr_0",), ("u", "v"))
 
 
 def encode_npz(field: FlowField) -> bytes:
@@ -27,7 +34,7 @@ def encode_npz(field: FlowField) -> bytes:
     return buffer.getvalue()
 
 
-def decode_npz(data: bytes, name: str) -> FlowField:
+def decode_npz(data: bytes, name: str, choice: ArrayChoice = ANY) -> FlowField:
     """Return the flow in `data`; raises FormatError naming the file `name`."""
     end = data.rfind(b"PK\5\6")  # the zip's last record, 22 bytes and a comment whose length is in its last two
     if end < 0 or end + 22 + int.from_bytes(data[end + 20 : end + 22], "little") != len(data):
@@ -35,10 +42,8 @@ def decode_npz(data: bytes, name: str) -> FlowField:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename: info for info in archive.infolist()}
-            if "uv.npy" not in members:
-                found = ", ".join(sorted(members)[:5]) or "nothing"
-                raise FormatError(f"{name}: expected the array uv, float (height, width, 2), found {found}")
-            uv = _read_uv(archive, members["uv.npy"], name)
+            found = [members[f"{key}.npy"] for key in _find_keys(members, choice, name)]
+            uv = _read_uv(archive, found, choice, name)
             valid = _read_valid(archive, members["valid.npy"], name, uv.shape[:2]) if "valid.npy" in members else None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise FormatError(f"{name}: expected an .npz file, its zip cannot be read: {error}") from error
@@ -47,9 +52,46 @@ def decode_npz(data: bytes, name: str) -> FlowField:
     return FlowField.taking(uv)
 
 
-def _read_uv(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[np.float32]:
-    with _open_member(archive, info, name) as stream:
-        return read_uv(stream, info.file_size, f"{name}, {info.filename}")
+def _find_keys(members: Iterable[str], choice: ArrayChoice, name: str) -> tuple[str, ...]:
+    arrays = [member.removesuffix(".npy") for member in members if member.endswith(".npy")]
+    listed = ", ".join(sorted(arrays)[:5]) or "nothing"
+    if choice.keys:
+        if not set(choice.keys) <= set(arrays):
+            raise FormatError(f"{name}: expected the array {choice.key} that --key names, found {listed}")
+        return choice.keys
+    fitting = [keys for keys in _KEYS if set(keys) <= set(arrays)]
+    if not fitting and len(arrays) == 1:
+        fitting = [(arrays[0],)]
+    if len(fitting) > 1:
+        several = " or ".join("+".join(keys) for keys in fitting)
+        raise FormatError(f"{name}: expected one array of flow, found {several}; say which with --key")
+    if not fitting:
+        known = ", ".join("+".join(keys) for keys in _KEYS)
+        raise FormatError(f"{name}: expected an array of flow ({known}), found {listed}; say which it is with --key")
+    return fitting[0]
+
+
+def _read_uv(
+    archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], choice: ArrayChoice, name: str
+) -> NDArray[np.float32]:
+    if len(members) == 1:
+        with _open_member(archive, members[0], name) as stream:
+            return read_uv(stream, members[0].file_size, f"{name}, {members[0].filename}", choice)
+    uv: NDArray[np.float32] | None = None
+    for channel, info in enumerate(members):
+        with _open_member(archive, info, name) as stream:
+            header = read_array_header(stream, info.file_size, f"{name}, {info.filename}")
+            if len(header.shape) != 2 or header.dtype.kind != "f" or (uv is not None and header.shape != uv.shape[:2]):
+                expected = "(height, width)" if uv is None else str(uv.shape[:2])
+                raise FormatError(
+                    f"{name}: expected {info.filename} as floats of shape {expected}, found {header.dtype} "
+                    f"{header.shape}"
+                )
+            check_size(name, header.shape[0], header.shape[1])
+            uv = np.empty((*header.shape, 2), np.float32) if uv is None else uv
+            fill_floats(uv[..., channel], stream, header, name)
+    assert uv is not None
+    return uv
 
 
 def _read_valid(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, size: tuple[int, ...]) -> NDArray[np.bool_]:

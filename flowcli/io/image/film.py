@@ -98,10 +98,11 @@ def decode_with_ffmpeg(codec: str, data: bytes, header: ImageHeader, name: str) 
         raise FormatError(f"{name}: cannot be decoded, FFmpeg says: {error.args[-1]:.100}") from None
     if len(frames) != 1 or frames[0].is_corrupt or (frames[0].height, frames[0].width) != (header.height, header.width):
         raise FormatError(f"{name}: {header.kind} file is damaged or of a kind that cannot be decoded")
-    return from_planes(*_planes_of(frames[0]))
+    return from_planes(*planes_of(frames[0]))
 
 
-def _planes_of(frame: object) -> tuple[tuple[Plane, ...], tuple[float, float] | None]:
+def planes_of(frame: object) -> tuple[tuple[Plane, ...], tuple[float, float] | None]:
+    """Return one or three planes of a decoded frame in its own depth, and what means black and white (None: floats)."""
     import av
 
     assert isinstance(frame, av.VideoFrame)

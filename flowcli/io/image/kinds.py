@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from flowcli.errors import FormatError
-from flowcli.io.image import film, headers
+from flowcli.io.image import film, headers, heif
 from flowcli.io.image.headers import ImageHeader
 from flowcli.io.image.opencv import decode_with_opencv
 from flowcli.io.image.plain import decode_bmp, decode_pnm
@@ -18,6 +18,21 @@ from flowcli.io.image.tiff import decode_tiff, decode_tiff_page, read_tiff_heade
 from flowcli.io.image.tiff_header import read_tiff_pages
 from flowcli.io.limits import check_size
 from flowcli.io.png import SIGNATURE
+
+
+def _decode_animation(data: bytes, header: ImageHeader, name: str, numbers: Iterable[int]) -> Iterator[StoredImage]:
+    for image in decode_animation(data, header, name, iter(numbers)):
+        yield image.turned(header.orientation)
+
+
+def _decode_tiff_pages(data: bytes, header: ImageHeader, name: str, numbers: Iterable[int]) -> Iterator[StoredImage]:
+    pages = read_tiff_pages(data, name)
+    return (decode_tiff_page(pages[number], name) for number in numbers)
+
+
+def _decode_avif_pages(data: bytes, header: ImageHeader, name: str, numbers: Iterable[int]) -> Iterator[StoredImage]:
+    for image in heif.decode_avif_pages(data, header, name, numbers):
+        yield image.turned(header.orientation)
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,7 @@ class ImageKind:
         signature: matches the first bytes.
         read_header: (bytes, file name for messages) -> ImageHeader; raises FormatError or struct.error.
         decode: (bytes, header, file name) -> StoredImage, the first page as stored; raises as `read_header`.
+        pages: (bytes, header, file name, ascending numbers) -> StoredImages; only of kinds that can hold several.
     """
 
     name: str
@@ -37,6 +53,7 @@ class ImageKind:
     signature: re.Pattern[bytes]
     read_header: Callable[[bytes, str], ImageHeader]
     decode: Callable[[bytes, ImageHeader, str], StoredImage]
+    pages: Callable[[bytes, ImageHeader, str, Iterable[int]], Iterator[StoredImage]] = _decode_animation
 
 
 def _decode_png(data: bytes, header: ImageHeader, name: str) -> StoredImage:
@@ -70,6 +87,7 @@ _ROWS = (
         re.compile(rb"II\*\0|MM\0\*|II\+\0\x08\0|MM\0\+\0\x08"),
         read_tiff_header,
         decode_tiff,
+        _decode_tiff_pages,
     ),
     ImageKind("WebP", (".webp",), re.compile(rb"RIFF.{4}WEBPVP8", re.DOTALL), headers.read_webp_header, _decode_webp),
     ImageKind("GIF", (), re.compile(rb"GIF8[79]a"), headers.read_gif_header, decode_with_pillow),
@@ -82,6 +100,23 @@ _ROWS = (
     ),
     ImageKind("EXR", (".exr",), re.compile(rb"\x76\x2f\x31\x01"), film.read_exr_image_header, film.decode_exr_image),
     ImageKind("DPX", (".dpx",), re.compile(rb"SDPX|XPDS"), film.read_dpx_header, film.decode_dpx),
+    # A brand may say no more than that it is an image in this container; those that it is compatible with follow.
+    ImageKind(
+        "AVIF",
+        (".avif",),
+        re.compile(rb".{4}ftyp(?:avi[fs]|mi[fa]1.{4}(?:.{4}){0,8}?avi[fs])", re.DOTALL),
+        heif.read_avif_header,
+        heif.decode_avif,
+        _decode_avif_pages,
+    ),
+    ImageKind(
+        "HEIF",
+        (".heic", ".heif", ".hif"),
+        re.compile(rb".{4}ftyp(?:hei[cxms]|hev[cx]|m[is]f1|miaf)", re.DOTALL),
+        heif.read_heif_header,
+        heif.decode_heif,
+        heif.decode_heif_pages,
+    ),
     # Has no signature, so it comes last: a plausible image type, and bits per pixel.
     ImageKind(
         "TGA",
@@ -132,7 +167,7 @@ def decode_pages(data: bytes, name: str, numbers: Iterable[int]) -> Iterator[Sto
     """Yield the images with these ascending numbers of a file that holds several, in their own depth and upright.
 
     Args:
-        data: a TIFF of several pages, or an animated WebP or PNG.
+        data: a TIFF of several pages, a HEIF of several images, or an animated WebP, PNG or AVIF.
         name: the file, for messages.
         numbers: below the header's `pages`.
 
@@ -140,9 +175,4 @@ def decode_pages(data: bytes, name: str, numbers: Iterable[int]) -> Iterator[Sto
         FormatError: at the image that cannot be decoded.
     """
     kind, header = read_header(data, name)
-    if kind.name == "TIFF":
-        pages = read_tiff_pages(data, name)
-        yield from (decode_tiff_page(pages[number], name) for number in numbers)
-    else:
-        for image in decode_animation(data, header, name, iter(numbers)):
-            yield image.turned(header.orientation)
+    yield from kind.pages(data, header, name, numbers)

@@ -72,6 +72,8 @@ def _more_npy() -> list[Seed]:
     uv = make_uv()
     kinds = {"double": uv.astype("<f8"), "half": uv.astype("<f2"), "big-endian": uv.astype(">f4")}
     kinds["columns first"] = np.asfortranarray(uv)
+    kinds["components first"] = np.ascontiguousarray(uv.transpose(2, 0, 1))
+    kinds["a batch of one"] = uv.transpose(2, 0, 1)[None]
     seeds = [Seed(name, _npy(array), uv) for name, array in kinds.items()]
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, uv, version=(2, 0))
@@ -93,11 +95,24 @@ def _more_npz() -> list[Seed]:
     with zipfile.ZipFile(large, "w") as archive:
         content = _npy(np.zeros((8192, 4096, 2), np.float32))
         archive.writestr(zipfile.ZipInfo("uv.npy"), content, zipfile.ZIP_DEFLATED, compresslevel=1)
+    others = {
+        "flow": {"flow": uv},
+        "arr_0": {"arr_0": uv.transpose(2, 0, 1)[None]},
+        "u and v": {"u": uv[..., 0].astype(np.float16), "v": uv[..., 1].astype(np.float16)},
+        "one of any name": {"motion": np.asfortranarray(uv)},
+    }
     return [
+        *(Seed(name, _npz(**arrays), uv) for name, arrays in others.items()),
         Seed("stored", stored.getvalue(), uv),
         Seed("without valid, another member", extra.getvalue(), uv),
         _bomb(large.getvalue(), "256 MiB of zeros"),
     ]
+
+
+def _npz(**arrays: NDArray[np.generic]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
 
 
 def _more_kitti() -> list[Seed]:
@@ -178,13 +193,36 @@ _MORE: dict[str, Callable[[], list[Seed]]] = {
     ".flo5": _more_flo5,
     ".exr": _more_exr,
 }
-_NPY_TOKENS = (b"\x93NUMPY", b"descr", b"fortran_order", b"shape", b"True", b"False", b"<f4", b"|O", b"(12, 16, 2)")
+_NPY_TOKENS = (
+    b"\x93NUMPY",
+    b"descr",
+    b"fortran_order",
+    b"shape",
+    b"True",
+    b"False",
+    b"<f4",
+    b"|O",
+    b"(12, 16, 2)",
+    b"(2, 12, 16)",
+)
 _TOKENS: dict[str, tuple[bytes, ...]] = {
     ".flo": (b"PIEH",),
     ".png": (b"IHDR", b"IDAT", b"IEND", b"PLTE", b"tRNS", b"gAMA", b"iCCP", b"sBIT", b"acTL"),
     ".pfm": (b"PF", b"Pf", b"\n", b"\r\n", b"#", b"-1.0", b"16", b"12"),
     ".npy": _NPY_TOKENS,
-    ".npz": (*_NPY_TOKENS, b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"uv.npy", b"valid.npy"),
+    ".npz": (
+        *_NPY_TOKENS,
+        b"PK\3\4",
+        b"PK\1\2",
+        b"PK\5\6",
+        b"PK\6\6",
+        b"PK\6\7",
+        b"uv.npy",
+        b"valid.npy",
+        b"flow.npy",
+        b"arr_0.npy",
+        b"u.npy",
+    ),
     ".flo5": (b"\x89HDF\r\n\x1a\n", b"TREE", b"HEAP", b"SNOD", b"OHDR", b"flow", b"GCOL", b"FRHP", b"deflate"),
     ".exr": (
         *(b"channels\0chlist\0", b"compression\0compression\0", b"dataWindow\0box2i\0", b"displayWindow\0box2i\0"),

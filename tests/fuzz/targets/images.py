@@ -285,26 +285,27 @@ _PNM = (
 _EXR = (b"channels\0chlist\0", b"compression\0", b"dataWindow\0box2i\0", b"tiles\0tiledesc\0", b"R\0", b"Y\0", b"RY\0")
 
 
-def _target(
+def make_image_target(
     name: str,
     make_seeds: Callable[[], list[Seed]],
     tokens: tuple[bytes, ...],
     repair: Callable[[bytes], bytes] | None = None,
     *reshape: Reshape,
 ) -> Target:
+    """A target whose reader is `read_image`."""
     return Target(name, f".{name}", partial(read_image), make_seeds, tokens, repair, reshape, largest=_LARGEST)
 
 
 IMAGES = [
-    _target("png", _png_seeds, _PNG, checksums.repair_png, structures.change_png_chunks),
-    _target("jpeg", _jpeg_seeds, _JPEG, None, containers.change_jpeg_segments),
-    _target("tiff", _tiff_seeds, _TIFF, None, structures.change_tiff_entries),
-    _target("bmp", _bmp_seeds, (b"BM", b"BGRs", b"\x28\0\0\0", b"\x7c\0\0\0")),
-    _target("webp", _webp_seeds, _WEBP, None, containers.change_riff),
-    _target("pnm", _pnm_seeds, _PNM),
-    _target(
+    make_image_target("png", _png_seeds, _PNG, checksums.repair_png, structures.change_png_chunks),
+    make_image_target("jpeg", _jpeg_seeds, _JPEG, None, containers.change_jpeg_segments),
+    make_image_target("tiff", _tiff_seeds, _TIFF, None, structures.change_tiff_entries),
+    make_image_target("bmp", _bmp_seeds, (b"BM", b"BGRs", b"\x28\0\0\0", b"\x7c\0\0\0")),
+    make_image_target("webp", _webp_seeds, _WEBP, None, containers.change_riff),
+    make_image_target("pnm", _pnm_seeds, _PNM),
+    make_image_target(
         "gif", _gif_seeds, (b"GIF89a", b"GIF87a", b"\x21\xf9\x04", b"\x21\xff\x0b", b"NETSCAPE2.0", b"\x2c", b"\x3b")
     ),
-    _target("exr", _exr_seeds, _EXR),
-    _target("hdr", _hdr_seeds, (b"#?RADIANCE", b"FORMAT=32-bit_rle_rgbe", b"-Y 12 +X 16", b"\2\2\0\x10")),
+    make_image_target("exr", _exr_seeds, _EXR),
+    make_image_target("hdr", _hdr_seeds, (b"#?RADIANCE", b"FORMAT=32-bit_rle_rgbe", b"-Y 12 +X 16", b"\2\2\0\x10")),
 ]
