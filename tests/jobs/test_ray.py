@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from batch_runs import SETTINGS, results
@@ -221,6 +222,30 @@ def wait_for(port):
         except OSError:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+def test_the_example_for_ray_data(make_folder, tmp_path):
+    make_folder("frames", 5)
+    rows = [f"frames/f{number:03d}.png,frames/f{number + 1:03d}.png" for number in range(4)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["frame1,frame2", *rows]))
+    readme = Path(__file__).parents[2] / "README.md"
+    (example,) = re.findall(r"(?ms)^```python ray\n(.*?)^```$", readme.read_text(encoding="utf-8"))
+    script = "import ray\nray.init('local', num_cpus=2, include_dashboard=False, log_to_driver=False)\n" + example
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    (frames1, flows) = zip(
+        *(
+            (row["frame1"], row["flow"])
+            for path in (tmp_path / "flows-of-pairs").glob("*.parquet")
+            for row in pq.read_table(path).to_pylist()
+        ),
+        strict=True,
+    )
+    found = dict(zip(frames1, flows, strict=True))
+    assert len(found) == 4
+    with Estimator(threads=1) as estimator:
+        for row in rows:
+            one, two = (tmp_path / name for name in row.split(","))
+            assert np.array_equal(found[str(row.split(",")[0])], estimator.flow(one, two).uv)
 
 
 def test_a_driver_that_is_killed_goes_on(cluster, inputs, tmp_path):
