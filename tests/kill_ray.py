@@ -35,7 +35,6 @@ NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 @contextmanager
 def start_cluster(nodes: int = 2) -> Iterator[tuple[Any, list[Any]]]:
     """A cluster of this process: a head without CPUs, and so many nodes; nothing of it is left after the block."""
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 

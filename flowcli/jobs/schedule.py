@@ -145,6 +145,9 @@ class Schedule:
         If that is an Interrupted, `resume` has to follow with the answer.
         """
         course = self._courses[call.name]
+        if call not in course.calls:
+            # It had told of its end before.
+            return []
         course.calls.discard(call)
         course.is_closing = False
         if course.failed is None:

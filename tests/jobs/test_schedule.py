@@ -202,3 +202,6 @@ def test_the_item_ends_once_all_calls_have(job):
     ((_, event),) = schedule.note(last, Ended(80, 5, {}, None))
     assert event.pairs == 80
     assert schedule.open == 0
+    # A worker that dies after it has told of the end changes nothing.
+    assert schedule.lose(last, "x", machine=False) == []
+    assert schedule.next_call() is None
