@@ -135,6 +135,7 @@ class RayCrew(AbstractContextManager["RayCrew"]):
         self._probe: Path | None = None
         self._token = secrets.token_hex(8)
         self._deaths = 0
+        self._has_warned = False
         self._first: Greeting | None = None
         self._is_ours = connect(cluster.address)
         try:
@@ -301,6 +302,12 @@ class RayCrew(AbstractContextManager["RayCrew"]):
         member.answer, member.has_looked = None, True
 
     def _admit(self, greeting: Greeting) -> None:
+        if self._first is not None and greeting.arithmetic != self._first.arithmetic and not self._has_warned:
+            self._has_warned = True
+            self._notify(
+                f"{greeting.machine} computes with {greeting.arithmetic}, {self._first.machine} with "
+                f"{self._first.arithmetic}: the last digits of a flow may depend on the machine"
+            )
         where = f"{greeting.machine} (node {greeting.node[:8]})"
         if isinstance(greeting.error, UsageError):
             raise greeting.error

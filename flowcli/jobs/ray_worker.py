@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -43,6 +44,7 @@ class Greeting:
         node: Ray's name for it.
         version: of flowcli there.
         settings: `Estimator.settings`.
+        arithmetic: what the last digits of a flow may depend on besides.
         error: why it cannot work.
     """
 
@@ -50,6 +52,7 @@ class Greeting:
     node: str
     version: str
     settings: dict[str, object]
+    arithmetic: str = ""
     error: FlowcliError | None = None
 
 
@@ -100,7 +103,7 @@ class RayWorker:
         except FlowcliError as error:
             return replace(greeting, error=error)
         self._estimator = estimator
-        return replace(greeting, settings=estimator.settings)
+        return replace(greeting, settings=estimator.settings, arithmetic=_describe_arithmetic(estimator))
 
     def look(self, probe: str, answer: str, text: str) -> bool:
         """Return whether the file `probe` holds `text` here as well, and write the file `answer` beside it."""
@@ -152,6 +155,19 @@ def _as_file(weights: NDArray[np.uint8] | None) -> Generator[str | None, None, N
         weights.tofile(file)
         file.flush()
         yield file.name
+
+
+def _describe_arithmetic(estimator: Estimator) -> str:
+    import cv2
+
+    found = [f"OpenCV {cv2.__version__}"]
+    # Methods without a network do without torch.
+    if (torch := sys.modules.get("torch")) is not None:
+        found = [f"torch {torch.__version__}", torch.backends.cpu.get_cpu_capability(), *found]
+    network = getattr(estimator.method, "network", None)
+    if network is not None:
+        found.append("compiled kernels" if getattr(network, "kernels", None) is not None else "torch's kernels")
+    return ", ".join(found)
 
 
 def _rename(estimator: Estimator, model: str) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import platform
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from flowcli.jobs.faults import Failed
 from flowcli.jobs.job import Advanced, Ended, PartDone, Started
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.ray_cluster import connect, describe_death
-from flowcli.jobs.ray_crew import refuse_absent
-from flowcli.jobs.ray_worker import Absent, RayWorker
+from flowcli.jobs.ray_crew import RayCrew, refuse_absent
+from flowcli.jobs.ray_worker import Absent, Greeting, RayWorker
 from flowcli.jobs.settings import BatchSettings
 from flowcli.jobs.share import Machine, Share, divide
 from flowcli.model.config import TINY
@@ -118,6 +119,8 @@ def test_weights_that_are_sent_along_keep_their_name(tmp_path):
     assert greeting.error is None
     assert greeting.settings["model"] == "weights/mine"
     assert len(str(greeting.settings["weights"])) == 64
+    assert greeting.arithmetic.startswith(f"torch {torch.__version__}, ")
+    assert greeting.arithmetic.endswith(", torch's kernels")
 
 
 def test_the_probe(tmp_path):
@@ -127,6 +130,28 @@ def test_the_probe(tmp_path):
     assert (tmp_path / "answer").read_text() == "token"
     assert not worker.look(str(tmp_path / "probe"), str(tmp_path / "answer"), "another")
     assert not worker.look(str(tmp_path / "elsewhere" / "probe"), str(tmp_path / "answer"), "token")
+
+
+def test_machines_that_differ_are_told_of_once_or_refused():
+    told = []
+    crew = object.__new__(RayCrew)
+    crew._first, crew._has_warned, crew._notify = None, False, told.append
+    one = Greeting("one", "1" * 8, __version__, {"device": "cpu"}, "torch 2, AVX2")
+    for greeting in (one, replace(one, machine="two"), replace(one, machine="three", arithmetic="torch 2, AVX512")):
+        crew._admit(greeting)
+    crew._admit(replace(one, machine="four", arithmetic="torch 3"))
+    assert told == [
+        "three computes with torch 2, AVX512, one with torch 2, AVX2: "
+        "the last digits of a flow may depend on the machine"
+    ]
+    with pytest.raises(EngineError, match=r"^two \(node 11111111\): would estimate with another device than one; "):
+        crew._admit(replace(one, machine="two", settings={"device": "cuda:0"}))
+    with pytest.raises(EngineError, match=rf"expected flowcli {__version__} as here, found 0\.0"):
+        crew._admit(replace(one, version="0.0"))
+    with pytest.raises(WeightsError, match=r"^one \(node 11111111\): no such file"):
+        crew._admit(replace(one, error=WeightsError("no such file")))
+    with pytest.raises(UsageError, match=r"^expected no --preset"):
+        crew._admit(replace(one, error=UsageError("expected no --preset")))
 
 
 FOUR, EIGHT = Machine(4), Machine(8)
