@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from flowcli.cli import engine_options, options
 from flowcli.cli.estimator_options import with_estimator_options
+from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip
 from flowcli.options import EstimatorOptions
+
+if TYPE_CHECKING:
+    from flowcli.jobs.batch import Outcome
+
+BatchStats = Annotated[
+    Path | None,
+    typer.Option(
+        "--stats",
+        metavar="P",
+        rich_help_panel=options.FILES,
+        help="Motion statistics of all inputs as one table, .csv, .jsonl or .parquet, and NAME.stats.jsonl of each; "
+        "see flowcli stats.",
+    ),
+]
 
 
 @with_estimator_options
@@ -15,12 +35,18 @@ def batch(
     viz_format: options.BatchVizFormat = None,
     backward: options.Backward = False,
     occlusion: options.BatchOcclusion = False,
+    stats: BatchStats = None,
+    per_clip: PerClip = False,
+    moving: Moving = 1.0,
+    camera: CameraModel = "affine",
+    consistency: Consistency = True,
     keep_going: options.KeepGoing = True,
     overwrite: options.BatchOverwrite = False,
     json: options.Json = False,
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
+    sample_fps: options.SampleFps = None,
     same_length: options.SameLength = False,
     range: options.Range = "auto",
     strict: options.Strict = False,
@@ -44,25 +70,21 @@ def batch(
     the others; it is listed at the end, keeps the result it had, and the exit code is 1. Several machines share the
     work on one folder with --shard 1/N to --shard N/N, at once or one after the other, or with --engine ray.
     """
-    import time
-    from contextlib import closing
-    from dataclasses import asdict
-    from pathlib import Path
-
-    from flowcli.cli.console import message, print_json, print_result, progress_bar
-    from flowcli.errors import InputError
-    from flowcli.io.sources import expect_pairs
-    from flowcli.jobs.batch import Batch
+    from flowcli.cli.batch_run import BatchRequest, run_batch
+    from flowcli.cli.console import message, print_json, print_result
     from flowcli.jobs.clashes import check_outputs
-    from flowcli.jobs.engines import EngineChoice, open_engine
-    from flowcli.jobs.plan import BatchItem, plan_batch
+    from flowcli.jobs.engines import EngineChoice
+    from flowcli.jobs.motion_table import MotionTable, check_table_place
+    from flowcli.jobs.plan import plan_batch
     from flowcli.jobs.settings import BatchSettings
+    from flowcli.motion.options import MotionOptions
+    from flowcli.output.inputs import InputFiles
     from flowcli.output.plan import find_batch_picture_suffix, find_suffix
     from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
-    by_default = format is None and viz_format is None
+    by_default = format is None and viz_format is None and stats is None
     flow_suffix = None if format is None else find_suffix(format)
     settings = BatchSettings(
         flow_suffix,
@@ -70,51 +92,36 @@ def batch(
         ".mp4" if by_default else None if viz_format is None else find_batch_picture_suffix(viz_format),
         backward,
         occlusion,
-        options.read_selection(start, end, stride),
+        options.read_selection(start, end, stride, sample_fps),
         options.read_fps(fps),
         options.read_resize(resize),
         Appearance(style, scale, legend),
         same_length,
         options.read_range(range),
         strict,
+        None if stats is None else MotionOptions(moving, camera, consistency),
     )
     if scale is not None:
         check_scale(scale)
-    items = plan_batch(inputs, Path(output), message)
-    check_outputs(items, settings, Path(output))
+    folder = Path(output)
+    if stats is not None:
+        check_table_place(stats, folder, overwrite=overwrite)
+        InputFiles(Path(text) for text in inputs).check_file(stats)
+    items = plan_batch(inputs, folder, message)
+    check_outputs(items, settings, folder)
+
+    def show(outcome: Outcome) -> None:
+        for path in () if json else outcome.outputs:
+            print_result(str(path))
+
     part = options.read_shard(shard)
-
     choice = EngineChoice(engine, jobs, address, workers, gpus_per_worker)
-
-    def expect(item: BatchItem) -> int:
-        return expect_pairs(item.inputs, settings.selection, settings.fps, settings.same_length)
-
-    began = time.monotonic()
-    with open_engine(choice, estimator_options, message) as (run_jobs, described):
-        work = Batch(items, settings, Path(output), described, part)
-        run = work.run(run_jobs, expect, overwrite=overwrite, notify=message)
-        with progress_bar("batch") as bar, closing(run):
-            for outcome in run:
-                if outcome is not None and not json:
-                    for path in outcome.outputs:
-                        print_result(str(path))
-                bar.total = work.total
-                bar.update(work.done - bar.n)
-                if outcome is not None and outcome.fault is not None and not keep_going:
-                    break
+    request = BatchRequest(items, settings, folder, part, choice, keep_going, overwrite)
+    report = run_batch(request, estimator_options, show)
+    if stats is not None:
+        MotionTable(items, folder, per_clip).write(stats, report.outcomes)
     if json:
-        print_json(
-            {
-                "items": [
-                    asdict(outcome) | {"outputs": [str(p) for p in outcome.outputs]} for outcome in work.outcomes
-                ],
-                "pairs": work.done,
-                "seconds": round(time.monotonic() - began, 3),
-                "settings": described,
-            }
-        )
-    faults = [outcome for outcome in work.outcomes if outcome.fault is not None]
-    for outcome in faults:
-        message(f"{outcome.name}: {outcome.fault}")
-    if faults:
-        raise InputError(f"{len(faults)} of {work.size} inputs could not be used or not to their end; listed above")
+        print_json(report.as_plain() | ({} if stats is None else {"stats": str(stats)}))
+    elif stats is not None:
+        print_result(str(stats))
+    report.tell_faults()

@@ -2,9 +2,9 @@
 
 A part's flow files and pictures lie under their final names when it is complete, or in the state folder where something
 else has these names until the whole item is complete. A video grows as one segment per part, which begins with a
-keyframe, and the segments are joined at the end without encoding again. The network sees each part by itself, so that
-a continued item is the same to the byte as one that was never interrupted, and so is one whose parts several machines
-have done.
+keyframe, and the segments are joined at the end without encoding again; so are the rows of motion statistics. The
+network sees each part by itself, so that a continued item is the same to the byte as one that was never interrupted,
+and so is one whose parts several machines have done.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ from flowcli.jobs.job import (
     count_parts,
     measure_files,
 )
+from flowcli.jobs.memory import plan_layout
 from flowcli.jobs.moving import remove_files
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART
+from flowcli.output.rows import join_rows
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
 from flowcli.output.writer import OutputWriter, describe
 
@@ -83,12 +85,13 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
             f"{source.stem}: expected at least the {job.at_least} pairs of its earlier result, found {source.count}; "
             "that is kept, --overwrite replaces it"
         )
+    depth = plan_layout(estimator, source, job.part_plan(job.first_part), settings.resize).depth
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
     yield Started(source.count, scale.fixed, job.first_part, source.notes)
     _make_folders(job)
-    left = yield from _work_parts(job, source, scale, estimator)
+    left = yield from _work_parts(job, source, scale, estimator, depth)
     calls = (*job.calls, left)
     stops = [call.pairs for call in calls if call.pairs is not None]
     # What comes after the place where an input ends early may be another call's work at this moment.
@@ -101,25 +104,31 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
 
 
 def _work_parts(
-    job: ItemJob, source: FrameSource, scale: SequenceScale, estimator: Estimator
+    job: ItemJob, source: FrameSource, scale: SequenceScale, estimator: Estimator, depth: int
 ) -> Generator[Event, None, Left]:
     settings, model = job.settings, str(estimator.settings.get("model"))
     assert source.count is not None
     total, parts = count_parts(source.count), job.open_parts(source.count)
     met: list[Met] = []
     for run in _find_runs(parts):
-        with PairStream(source, run.start * PART, None if run.stop == total else run.stop * PART) as stream:
+        with PairStream(source, run.start * PART, None if run.stop == total else run.stop * PART, depth) as stream:
             for part in run:
                 plan = job.part_plan(part)
-                writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True)
+                writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True, motion=settings.motion)
                 names: list[str] = []
                 with closing(
                     write_flows(
-                        stream.take(PART), estimator, writer, backward=plan.needs_backward, resize=settings.resize
+                        stream.take(PART),
+                        estimator,
+                        writer,
+                        backward=plan.needs_backward,
+                        resize=settings.resize,
+                        depth=depth,
                     )
                 ) as results:
                     for result in results:
                         names.append(result.pair.name)
+                        del result
                         yield Advanced(part, len(names))
                 if part == 0 and not names and stream.fault is not None:
                     raise stream.fault
@@ -201,9 +210,12 @@ def _make_folders(job: ItemJob) -> None:
 def _join(job: ItemJob, source: FrameSource, parts: int, model: str, scale: SequenceScale) -> dict[str, Files]:
     found: dict[str, Files] = {task.output.kind: {} for task in job.tasks}
     for task in job.tasks:
-        if not task.output.destination.is_video:
+        if not task.output.destination.is_joined:
             continue
         segments = ((task.place(part).path, source.time(part * PART)) for part in range(parts))
-        join_videos(segments, task.joined, describe(task.output, model, job.settings.look, scale))
+        if task.output.destination.is_video:
+            join_videos(segments, task.joined, describe(task.output, model, job.settings.look, scale))
+        else:
+            join_rows(segments, task.joined)
         found[task.output.kind] = measure_files(job.folder, [task.joined])
     return found

@@ -39,7 +39,7 @@ class Task:
     def place(self, part: int) -> Destination:
         """Where the files of a part go."""
         final = self.output.destination
-        if final.is_video:
+        if final.is_joined:
             return replace(final, path=self.work / f"{part:06d}{final.suffix}")
         if not self.staged:
             return final
@@ -47,7 +47,7 @@ class Task:
 
     @property
     def joined(self) -> Path:
-        """Where a video goes that is joined from its segments."""
+        """Where goes what is joined from its segments."""
         final = self.output.destination.path
         return self.work / final.name if self.staged else final
 

@@ -15,9 +15,7 @@ from flowcli.io.sources import FramePair, FrameSource
 from flowcli.jobs.background import in_background
 from flowcli.jobs.stream import estimate_pairs
 from flowcli.output.writer import OutputWriter, PairFlow
-
-# Frames that wait for the network, and results that wait to be written: enough to smooth out the slow ones.
-DEPTH = 3
+from flowcli.runtime.ceiling import DEPTH
 
 
 class PairStream(AbstractContextManager["PairStream"]):
@@ -29,11 +27,11 @@ class PairStream(AbstractContextManager["PairStream"]):
         fault: why the input ended early, or None so far.
     """
 
-    def __init__(self, source: FrameSource, start: int = 0, stop: int | None = None) -> None:
-        """Decode from pair `start` on, up to before pair `stop`."""
+    def __init__(self, source: FrameSource, start: int = 0, stop: int | None = None, depth: int = DEPTH) -> None:
+        """Decode from pair `start` on, up to before pair `stop`, at most `depth` pairs ahead."""
         self.fault: FlowcliError | None = None
         # A read from a pipe may never return; such a thread is not waited for.
-        self._pairs = in_background(source.pairs(start, stop), DEPTH, patience=None if source.rereadable else 0.1)
+        self._pairs = in_background(source.pairs(start, stop), depth, patience=None if source.rereadable else 0.1)
 
     def take(self, number: int | None = None) -> Iterator[FramePair]:
         """Yield the next `number` pairs, or all that are left, with times from the first of them on."""
@@ -41,7 +39,10 @@ class PairStream(AbstractContextManager["PairStream"]):
         try:
             for pair in islice(self._pairs, number):
                 origin = pair.time if origin is None else origin
-                yield replace(pair, time=pair.time - origin)
+                pair = replace(pair, time=pair.time - origin)
+                yield pair
+                # Nothing may hold its frames while the next ones are decoded.
+                del pair
         except FlowcliError as fault:
             self.fault = fault
 
@@ -51,15 +52,23 @@ class PairStream(AbstractContextManager["PairStream"]):
 
 
 def write_flows(
-    pairs: Iterable[FramePair], estimator: Estimator, writer: OutputWriter, *, backward: bool, resize: Resize
+    pairs: Iterable[FramePair],
+    estimator: Estimator,
+    writer: OutputWriter,
+    *,
+    backward: bool,
+    resize: Resize,
+    depth: int = DEPTH,
 ) -> Generator[PairFlow, None, None]:
     """Estimate the flow of `pairs` in a thread and write it; yields each result once it is written.
 
     The files of `writer` are complete when the generator ends, and incomplete ones are dropped if it is ended early.
-    Faults of the estimator and of the outputs are raised.
+    Faults of the estimator and of the outputs are raised. At most `depth` results wait to be written.
     """
-    results = in_background(estimate_pairs(pairs, estimator, backward=backward, resize=resize), DEPTH)
+    results = in_background(estimate_pairs(pairs, estimator, backward=backward, resize=resize), depth)
     with closing(results), writer:
         for result in results:
             writer.write(result)
             yield result
+            # Nothing may hold it while the next one is estimated.
+            del result

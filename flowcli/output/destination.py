@@ -15,6 +15,8 @@ from flowcli.io.names import LONGEST_NAME, shorten_name
 from flowcli.io.video.formats import VIDEO_FORMATS
 
 VIDEO_SUFFIXES = tuple(VIDEO_FORMATS)
+# Of the motion statistics of one clip: one line of JSON per pair.
+ROWS_SUFFIX = ".stats.jsonl"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Destination:
     def is_video(self) -> bool:
         """Whether all pairs go into one video file."""
         return not self.is_folder and self.suffix in VIDEO_SUFFIXES
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether all pairs go into one file, which can be put together from files of some of them each."""
+        return self.is_video or self.suffix == ROWS_SUFFIX
 
     def file(self, name: str) -> Path:
         """Return the path for the result of the pair `name`."""

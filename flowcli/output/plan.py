@@ -18,6 +18,8 @@ BACKWARD = "backward"
 FLOW, BACKWARD_FLOW = "flow", f"flow.{BACKWARD}"
 PICTURES, BACKWARD_PICTURES = "pictures", f"pictures.{BACKWARD}"
 OCCLUSION = "occlusion"
+# Motion statistics, of both directions or of the forward flow alone.
+MOTION, FORWARD_MOTION = "motion", "motion.forward"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class OutputPlan:
     @property
     def needs_backward(self) -> bool:
         """Whether the flow from frame 2 to frame 1 has to be estimated."""
-        return any(output.content not in (FLOW, PICTURES) for output in self.outputs)
+        return any(output.content not in (FLOW, PICTURES, FORWARD_MOTION) for output in self.outputs)
 
     @property
     def has_pictures(self) -> bool:

@@ -12,15 +12,19 @@ from flowcli import __version__
 from flowcli.flow import FlowField, Frame
 from flowcli.io.flow import write_flow
 from flowcli.io.sources import FramePair, FrameSource
+from flowcli.motion.options import MotionOptions
 from flowcli.output.plan import (
     BACKWARD_FLOW,
     BACKWARD_PICTURES,
     FLOW,
+    FORWARD_MOTION,
+    MOTION,
     OCCLUSION,
     PICTURES,
     Output,
     OutputPlan,
 )
+from flowcli.output.rows import RowSink
 from flowcli.output.scale import SequenceScale
 from flowcli.output.sinks import FileSink, Sink, open_picture_sink
 
@@ -58,7 +62,19 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         model: str,
         *,
         overwrite: bool,
+        motion: MotionOptions | None = None,
     ) -> None:
+        """Open the destinations.
+
+        Args:
+            plan: what to write and where.
+            source: the sequence.
+            look: of pictures.
+            scale: of pictures.
+            model: for the metadata of videos.
+            overwrite: whether files that are there already may be replaced.
+            motion: how motion is measured; needed where the plan has statistics.
+        """
         self._stack = ExitStack()
         self._channels: list[Callable[[PairFlow], None]] = []
         self._look, self._scale = look, scale
@@ -75,6 +91,11 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
             destination = output.destination
             if output.content in flows:
                 self._add(FileSink[FlowField](destination, write_flow, overwrite=overwrite), flows[output.content])
+                continue
+            if output.content in (MOTION, FORWARD_MOTION):
+                assert motion is not None
+                rows = self._stack.enter_context(RowSink(destination.path, source.fps * source.stride, motion))
+                self._channels.append(lambda r, rows=rows: rows.write(r.pair, r.forward, r.backward))
                 continue
             comment = describe(output, model, look, scale)
             sink = open_picture_sink(

@@ -153,7 +153,7 @@ def test_each_model_gets_the_options_that_it_knows(pair_list: Path) -> None:
     options += ["--overlap", "20", "--batch", "4", "--memory", "2.5", "--preset", "fast", "--kernels", "torch"]
     assert run("--pairs", pair_list, *options).exit_code == 0
     everything = EstimatorOptions("compact", "dis", False, "fast", "cuda:1", "bf16", "torch", 2.5, 4, 20, 3)
-    assert FLOWS.built == [everything, EstimatorOptions("zero", threads=3)]
+    assert FLOWS.built == [everything, EstimatorOptions("zero", memory=2.5, threads=3)]
     assert FLOWS.configured == [3]
 
 

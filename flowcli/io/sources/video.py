@@ -7,6 +7,7 @@ timestamp of every frame, the display matrix, the pixel aspect and decoding erro
 
 from __future__ import annotations
 
+import os
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,9 @@ from flowcli.io.video.deinterlace import REACH, deinterlace, is_interlaced
 from flowcli.io.video.index import index_video
 from flowcli.io.video.packets import checksum_of
 from flowcli.io.video.picture import PictureMaker
+
+# Pictures that a decoder keeps for others, mostly 4 or 5; and bytes of the rest of it.
+_REFERENCES, _LIBRARIES = 8, 2**24
 
 
 class VideoReader:
@@ -65,7 +69,14 @@ class VideoReader:
             height, width, aspect = width, height, 1 / aspect
         check_size(str(path), height, width)
         self.footage = Footage(
-            path.stem, (height, width), index.fps, index.length, aspect, index.times, notes=tuple(self._notes())
+            path.stem,
+            (height, width),
+            index.fps,
+            index.length,
+            aspect,
+            index.times,
+            notes=tuple(self._notes()),
+            decoder=_count_decoder_bytes(first),
         )
         # What is wrong outside of the selection is nobody's business.
         self._first, last = selection.indices(index.length, index.fps, index.times)
@@ -190,6 +201,13 @@ class VideoReader:
             last = frame
             yield frame
             number += 1
+
+
+def _count_decoder_bytes(frame: VideoFrame) -> int:
+    # Pictures that later ones refer to, and one per thread; FFmpeg starts no more than 16. Subsampled colours, or not.
+    depth = max((part.bits for part in frame.format.components), default=8)
+    pictures = _REFERENCES + min(os.cpu_count() or 1, 16)
+    return _LIBRARIES + pictures * frame.width * frame.height * 3 // 2 * (1 if depth <= 8 else 2)
 
 
 class _Found:
