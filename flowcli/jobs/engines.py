@@ -83,7 +83,7 @@ def open_engine(
     from flowcli.jobs.pool import run_in_processes
     from flowcli.runtime.process import configure_process
 
-    configure_process(options.threads)
+    configure_process(options.threads, spare=options.memory is not None)
     estimator = Estimator(options)
     settings = estimator.settings
     if choice.jobs == 1:

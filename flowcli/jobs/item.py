@@ -111,7 +111,8 @@ def _work_parts(
     total, parts = count_parts(source.count), job.open_parts(source.count)
     met: list[Met] = []
     for run in _find_runs(parts):
-        with PairStream(source, run.start * PART, None if run.stop == total else run.stop * PART, depth) as stream:
+        stop = None if run.stop == total else run.stop * PART
+        with PairStream(source, run.start * PART, stop, depth) as stream:
             for part in run:
                 plan = job.part_plan(part)
                 writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True, motion=settings.motion)

@@ -94,7 +94,7 @@ class RayWorker:
             from flowcli.runtime.process import configure_process
 
             threads = options.threads or threads
-            configure_process(threads)
+            configure_process(threads, spare=options.memory is not None)
             with _as_file(weights) as path:
                 estimator = Estimator(replace(options, threads=threads, model=path or options.model))
             if path is not None:

@@ -33,7 +33,7 @@ def here(monkeypatch, tmp_path):
     """A process of its own for the worker, as far as a test can be one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ray_worker, "_node", lambda: "node")
-    monkeypatch.setattr("flowcli.runtime.process.configure_process", lambda threads: None)
+    monkeypatch.setattr("flowcli.runtime.process.configure_process", lambda threads, spare: None)
 
 
 def test_without_ray_there_is_one_line(monkeypatch):
