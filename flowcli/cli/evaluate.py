@@ -72,7 +72,7 @@ def evaluate(
             min=1,
             metavar="N",
             rich_help_panel=REPORT,
-            help="Draw the N worst pairs of each model: frame, truth, estimate, error.",
+            help="Draw the N worst pairs of each model: frame, truth, estimate, error; and a page to look into them.",
         ),
     ] = None,
     output: Annotated[
@@ -136,7 +136,7 @@ def evaluate(
             summary.add(name, result)
             worst.add(result)
         if output is not None:
-            for path in worst.save(output, name):
+            for path in [*worst.save(output, name), worst.save_page(output, name)]:
                 message(f"wrote {path}")
 
     rows = summary.pair_rows() if per_pair else summary.dataset_rows()

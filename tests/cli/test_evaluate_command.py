@@ -132,7 +132,7 @@ def test_the_worst_pairs_of_each_model_are_drawn(pair_list: Path, tmp_path: Path
     folder = tmp_path / "worst"
     result = run("--pairs", pair_list, "--model", "dis", "--save-worst", "1", "-o", folder)
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in folder.iterdir()) == ["dis_001_small_c.png", "zero_001_small_c.png"]
+    assert sorted(path.name for path in folder.glob("*.png")) == ["dis_001_small_c.png", "zero_001_small_c.png"]
     assert f"wrote {folder / 'dis_001_small_c.png'}" in result.stderr
     assert "wrote" not in result.stdout
 
