@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli import engine_options, options
 from flowcli.cli.estimator_options import with_estimator_options
 from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip, SampleFps
 from flowcli.options import EstimatorOptions
@@ -64,17 +64,22 @@ def batch(
     estimator_options: EstimatorOptions = EstimatorOptions(),
     jobs: options.Jobs = 1,
     shard: options.ShardOf = None,
+    engine: engine_options.EngineName = "local",
+    address: engine_options.Address = None,
+    workers: engine_options.Workers = None,
+    gpus_per_worker: engine_options.GpusPerWorker = None,
 ) -> None:
     """Estimate the flow of many videos, folders or pairs.
 
     The same command continues where the last run stopped, and does again the inputs that have changed. Other outputs
     are added beside; results of other settings or weights are replaced with --overwrite only. A bad input does not stop
     the others; it is listed at the end, keeps the result it had, and the exit code is 1. Several machines share the
-    work on one folder with --shard 1/N to --shard N/N, at once or one after the other.
+    work on one folder with --shard 1/N to --shard N/N, at once or one after the other, or with --engine ray.
     """
     from flowcli.cli.batch_run import BatchRequest, run_batch
     from flowcli.cli.console import message, print_json, print_result
     from flowcli.jobs.clashes import check_outputs
+    from flowcli.jobs.engines import EngineChoice
     from flowcli.jobs.motion_table import MotionTable, check_table_place
     from flowcli.jobs.plan import plan_batch
     from flowcli.jobs.settings import BatchSettings
@@ -117,7 +122,8 @@ def batch(
             print_result(str(path))
 
     part = options.read_shard(shard)
-    request = BatchRequest(items, settings, folder, part, jobs, keep_going, overwrite)
+    choice = EngineChoice(engine, jobs, address, workers, gpus_per_worker)
+    request = BatchRequest(items, settings, folder, part, choice, keep_going, overwrite)
     report = run_batch(request, estimator_options, show)
     if stats is not None:
         MotionTable(items, folder, per_clip).write(stats, report.outcomes)

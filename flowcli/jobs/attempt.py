@@ -89,6 +89,10 @@ class Attempt:
         files = self.parts.get(part)
         return files is not None and all(mark.same_size(FileMark.of(folder / path)) for path, mark in files.items())
 
+    def find_done(self, folder: Path) -> frozenset[int]:
+        """Return the parts that are complete."""
+        return frozenset(part for part in self.parts if self.holds_part(part, folder))
+
 
 def mark_attempt(fingerprint: str, settings: dict[str, object]) -> str:
     """Return a short word for an input and settings."""

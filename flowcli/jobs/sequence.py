@@ -27,11 +27,11 @@ class PairStream(AbstractContextManager["PairStream"]):
         fault: why the input ended early, or None so far.
     """
 
-    def __init__(self, source: FrameSource, start: int = 0, depth: int = DEPTH) -> None:
-        """Decode from pair `start` on, at most `depth` pairs ahead."""
+    def __init__(self, source: FrameSource, start: int = 0, stop: int | None = None, depth: int = DEPTH) -> None:
+        """Decode from pair `start` on, up to before pair `stop`, at most `depth` pairs ahead."""
         self.fault: FlowcliError | None = None
         # A read from a pipe may never return; such a thread is not waited for.
-        self._pairs = in_background(source.pairs(start), depth, patience=None if source.rereadable else 0.1)
+        self._pairs = in_background(source.pairs(start, stop), depth, patience=None if source.rereadable else 0.1)
 
     def take(self, number: int | None = None) -> Iterator[FramePair]:
         """Yield the next `number` pairs, or all that are left, with times from the first of them on."""

@@ -5,7 +5,7 @@ The pairs are of consecutive frames, each decoded once and never more than two h
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,6 +15,7 @@ from typing import Protocol
 from flowcli.errors import FlowcliError, InputError
 from flowcli.flow import Frame
 from flowcli.io.frames import Selection
+from flowcli.io.video.damage import Met
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +197,19 @@ class FrameSource:
             yield replace(pair, name=self.name(number), time=self.time(number), repeats=True)
         if fault is not None:
             raise fault
+
+    @property
+    def met(self) -> Met:
+        """What turned out to be wrong when pairs were last read to where they were to end."""
+        return getattr(self._reader, "met", Met())
+
+    def explain(self, several: Iterable[Met]) -> str | None:
+        """Return in one line what is wrong with the frames, given what readings of all of them have met, if it tells.
+
+        A reading to the end raises it; this is for whoever read in pieces.
+        """
+        explain = getattr(self._reader, "explain", None)
+        return None if explain is None else explain(several)
 
     @property
     def _repeated(self) -> int | None:
