@@ -13,7 +13,7 @@ from flowcli.errors import FlowcliError, FormatError, InputError, UsageError
 from flowcli.io.frames import expand_glob, list_images, natural_key
 from flowcli.io.image import IMAGE_SUFFIXES, read_header
 from flowcli.io.limits import read_bytes
-from flowcli.io.own_results import is_result_file, is_result_folder, leave_out_results
+from flowcli.io.own_results import is_marked, is_result_file, is_result_folder
 from flowcli.jobs.naming import Candidate, choose_names, read_names
 
 # What is taken for a video when a folder is searched; a file named by itself is tried whatever it is called.
@@ -64,7 +64,8 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
     """Return the items of a batch in the order given, those of a folder in natural order.
 
     An input that the journals of the output folder know keeps its name. What this program made itself is not searched:
-    folders with a journal, and what is called as its results are.
+    folders with a journal, what is called as its results are, and files that say inside that they are. An input that is
+    named by itself is taken whatever it is.
 
     Args:
         inputs: two images; or videos; folders, searched with their sub-folders for videos and for folders of frames;
@@ -89,7 +90,7 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
         path = Path(text)
         if not path.exists() and not any(mark in text for mark in "*?["):
             raise InputError(f"{text}: no such file or folder")
-        for one in [path] if path.exists() else leave_out_results(expand_glob(text)):
+        for one in [path] if path.exists() else _expand(text, left_out):
             items = list(_items_of(one, output, left_out))
             if not items:
                 results = f" but results of flowcli ({left_out[0]})" if left_out else ""
@@ -142,7 +143,10 @@ def _items_of(path: Path, output: Path, left_out: list[Path]) -> Iterator[tuple[
 
 def _search(folder: Path, root: Path, output: Path, left_out: list[Path]) -> Iterator[tuple[Path, BatchItem]]:
     try:
-        if len(list_images(folder)) >= 2:
+        frames = list_images(folder)
+        if len(frames) >= 2 and folder != root and is_marked(frames[0]):
+            left_out.append(folder)
+        elif len(frames) >= 2:
             name = folder.resolve().name if folder == root else folder.relative_to(root).as_posix()
             # A folder that was named is told from others by what it lies in.
             yield (folder.resolve().parent if folder == root else root), BatchItem(name, (str(folder),))
@@ -154,12 +158,26 @@ def _search(folder: Path, root: Path, output: Path, left_out: list[Path]) -> Ite
             continue
         is_folder = entry.is_dir() and not entry.is_symlink()
         is_video = not is_folder and entry.suffix.lower() in VIDEO_SUFFIXES
-        if (is_folder and is_result_folder(entry)) or (is_video and is_result_file(entry)):
+        if (is_folder and is_result_folder(entry)) or (is_video and _is_result(entry)):
             left_out.append(entry)
         elif is_folder:
             yield from _search(entry, root, output, left_out)
         elif is_video:
             yield root, BatchItem(entry.relative_to(root).with_suffix("").as_posix(), (str(entry),))
+
+
+def _is_result(path: Path) -> bool:
+    return is_result_file(path) or is_marked(path)
+
+
+def _expand(pattern: str, left_out: list[Path]) -> list[Path]:
+    # All of them if they all are results, for then they are meant.
+    found = expand_glob(pattern)
+    results = [path for path in found if _is_result(path)]
+    if len(results) == len(found):
+        return found
+    left_out += results
+    return [path for path in found if path not in results]
 
 
 def _is_folder(path: Path) -> bool:

@@ -53,6 +53,6 @@ def open_picture_sink(
         from flowcli.io.video.write import VideoSink
 
         return VideoSink(destination.path, fps=fps, aspect=aspect, comment=comment)
-    from flowcli.io.image import write_image
+    from flowcli.io.image import write_result
 
-    return FileSink(destination, write_image, overwrite=overwrite)
+    return FileSink(destination, write_result, overwrite=overwrite)
