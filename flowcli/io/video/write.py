@@ -1,8 +1,8 @@
-"""Pictures to a video file that browsers and QuickTime play: H.264 in .mp4, VP9 in .webm, and .gif.
+"""Pictures to a video file: H.264 in .mp4, VP9 in .webm and .gif for players, ProRes in .mov and FFV1 in .mkv for editors.
 
 Every frame keeps the time at which its pair was filmed, so the rate and the duration of the source are kept, also when
-they vary. Chroma is stored at half resolution (yuv420p is what players decode), in the BT.709 matrix and tagged so. The
-encoders use a fixed number of threads: the bytes do not depend on the machine's cores.
+they vary. Chroma is stored at half resolution for players (yuv420p is what they decode), in the BT.709 matrix and tagged
+so; FFV1 stores the colours as they are. The encoders use a fixed number of threads: the bytes do not depend on the machine's cores.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class VideoEncoder:
         context.flags |= Flags.frame_duration.value
         if aspect != 1:
             context.sample_aspect_ratio = aspect
-        if row.pixels == "yuv420p":
+        if row.pixels.startswith("yuv"):
             context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
             context.color_primaries = context.color_trc = _BT709
         self._stream = stream
@@ -91,10 +91,12 @@ class VideoEncoder:
         if self._palette is not None:
             self._palette.vpush(frame)
             frame = self._palette.vpull()
-        elif self._row.pixels == "yuv420p":
+        elif self._row.pixels == "bgr0":
+            frame = self._reformatter.reformat(frame, format="bgr0")
+        else:
             frame = self._reformatter.reformat(
                 frame,
-                format="yuv420p",
+                format=self._row.pixels,
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
                 interpolation=_EXACT,
