@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowcli.cli import options
+from flowcli.cli import format_options, options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
 from flowcli.options import EstimatorOptions
 
@@ -12,6 +12,10 @@ def batch(
     inputs: options.BatchInputs,
     output: options.BatchFolder,
     format: options.BatchFormat = None,
+    bound: format_options.Bound = 20.0,
+    layout: format_options.ClipLayout = "thwc",
+    dtype: format_options.Dtype = "float32",
+    audio: format_options.Audio = "none",
     viz_format: options.BatchVizFormat = None,
     backward: options.Backward = False,
     occlusion: options.BatchOcclusion = False,
@@ -48,6 +52,7 @@ def batch(
 
     from flowcli.cli.console import message, print_json, print_result, progress_bar
     from flowcli.errors import InputError
+    from flowcli.io.flow.storage import FlowStorage
     from flowcli.io.sources import expect_pairs
     from flowcli.jobs.batch import Batch
     from flowcli.jobs.clashes import check_outputs
@@ -55,13 +60,13 @@ def batch(
     from flowcli.jobs.plan import BatchItem, plan_batch
     from flowcli.jobs.pool import run_in_processes
     from flowcli.jobs.settings import BatchSettings
-    from flowcli.output.plan import find_batch_picture_suffix, find_suffix
+    from flowcli.output.plan import find_batch_picture_suffix, find_kind
     from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
     by_default = format is None and viz_format is None
-    flow_suffix = None if format is None else find_suffix(format)
+    flow_suffix = None if format is None else find_kind(format)
     settings = BatchSettings(
         flow_suffix,
         ".flo" if by_default else flow_suffix,
@@ -75,7 +80,10 @@ def batch(
         same_length,
         options.read_range(range),
         strict,
+        FlowStorage(bound, layout, dtype),
+        audio == "copy",
     )
+    settings.check()
     if scale is not None:
         check_scale(scale)
     items = plan_batch(inputs, Path(output), message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowcli.cli import options
+from flowcli.cli import format_options, options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
 from flowcli.options import EstimatorOptions
 
@@ -14,6 +14,10 @@ def estimate(
     viz: options.VizPath = None,
     occlusion: options.OcclusionPath = None,
     format: options.FlowFormat = None,
+    bound: format_options.Bound = 20.0,
+    layout: format_options.ClipLayout = "thwc",
+    dtype: format_options.Dtype = "float32",
+    audio: format_options.Audio = "none",
     backward: options.Backward = False,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
@@ -43,6 +47,7 @@ def estimate(
 
     from flowcli.cli.console import message, print_json, print_result, progress
     from flowcli.errors import OutputError
+    from flowcli.io.flow.storage import FlowStorage
     from flowcli.io.own_results import describe_left_out
     from flowcli.io.sources import open_source
     from flowcli.jobs.one_input import InputJob
@@ -70,7 +75,17 @@ def estimate(
     )
     for note in source.notes:
         message(note)
-    plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format)
+    storage = FlowStorage(bound, layout, dtype)
+    plan = plan_outputs(
+        source,
+        output,
+        viz,
+        occlusion,
+        backward=backward,
+        flow_format=format,
+        storage=storage,
+        sound=audio == "copy",
+    )
     target.target(source.size)
     if scale is not None:
         check_scale(scale)
@@ -92,6 +107,8 @@ def estimate(
         same_length=same_length,
         values=options.read_range(range),
         strict=strict,
+        storage=storage,
+        sound=audio == "copy",
     )
     job = InputJob(source, plan, settings)
     if (left_out := describe_left_out(inputs)) is not None:

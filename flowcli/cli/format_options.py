@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from flowcli.cli.options import FILES
+from flowcli.io.flow import two_stream
 
 if TYPE_CHECKING:
     from flowcli.io.flow.layout import ArrayChoice
@@ -28,6 +29,32 @@ ArrayLayout = Annotated[
         rich_help_panel=FILES,
         help="Axes of the array in an .npy or .npz: (H, W, 2) or (2, H, W). Default: told by the shape.",
     ),
+]
+Bound = Annotated[
+    float,
+    typer.Option(
+        "--bound",
+        metavar="PX",
+        rich_help_panel=FILES,
+        help=f"Of {two_stream.NAME}: pixels that become 0 (minus) and 255.",
+    ),
+]
+ClipLayout = Annotated[
+    str,
+    typer.Option(
+        "--layout",
+        metavar="thwc|tchw",
+        rich_help_panel=FILES,
+        help="Axes of one array of all flow: (T, H, W, 2) or (T, 2, H, W).",
+    ),
+]
+Dtype = Annotated[
+    str,
+    typer.Option("--dtype", metavar="float32|float16", rich_help_panel=FILES, help="Numbers in one array of all flow."),
+]
+Audio = Annotated[
+    Literal["none", "copy"],
+    typer.Option("--audio", rich_help_panel=FILES, help="Sound of the film beside the pictures of a video."),
 ]
 
 

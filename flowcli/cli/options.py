@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from flowcli.cli.limits import check_jobs, check_memory, check_threads
-from flowcli.io.flow import FORMATS
+from flowcli.io.flow import FORMATS, two_stream
+from flowcli.io.flow.clips import CLIP_FORMATS
 from flowcli.io.pictures import PICTURE_FORMATS
 from flowcli.io.video.formats import VIDEO_FORMATS
 from flowcli.viz.styles import STYLES
@@ -33,7 +34,9 @@ PICTURES = "Pictures"
 MODEL = "Model"
 SPEED = "Speed and memory"
 
-FORMAT_NAMES = ", ".join(row.name for row in FORMATS.values())
+FORMAT_NAMES = ", ".join((*(row.name for row in FORMATS.values()), two_stream.NAME))
+CLIP_SUFFIXES = " ".join(row.suffix for row in CLIP_FORMATS.values())
+CLIP_NAMES = ", ".join(CLIP_FORMATS)
 PICTURES_OF_A_PAIR = " ".join(PICTURE_FORMATS)
 JOINED_VIDEOS = ", ".join(suffix.lstrip(".") for suffix in VIDEO_FORMATS if suffix != ".gif")
 
@@ -56,7 +59,8 @@ FlowPath = Annotated[
         "--output",
         metavar="P",
         rich_help_panel=FILES,
-        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), or a folder/ with a file per pair.",
+        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), or a folder/ with a file per pair; "
+        f"{CLIP_SUFFIXES} for all flow of a sequence in one array.",
     ),
 ]
 VizPath = Annotated[
@@ -81,7 +85,10 @@ OcclusionPath = Annotated[
 FlowFormat = Annotated[
     str | None,
     typer.Option(
-        "--format", metavar="NAME", rich_help_panel=FILES, help=f"Flow files in a folder: {FORMAT_NAMES}. Default flo."
+        "--format",
+        metavar="NAME",
+        rich_help_panel=FILES,
+        help=f"Flow files in a folder: {FORMAT_NAMES}. Default flo.",
     ),
 ]
 BatchInputs = Annotated[
@@ -96,7 +103,9 @@ BatchFolder = Annotated[
 ]
 BatchFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help=f"Write flow files: {FORMAT_NAMES}."),
+    typer.Option(
+        "--format", metavar="NAME", rich_help_panel=FILES, help=f"Write flow files: {FORMAT_NAMES}; {CLIP_NAMES}."
+    ),
 ]
 BatchVizFormat = Annotated[
     str | None,

@@ -330,7 +330,7 @@ class Batch:
 
 
 def _without_segments(files: Files, task: Task) -> Files:
-    return {} if task.output.destination.is_video else files
+    return {} if task.output.destination.is_whole else files
 
 
 def _paths(survey: _Survey) -> tuple[Path, ...]:

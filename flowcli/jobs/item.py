@@ -16,14 +16,17 @@ from pathlib import Path
 from flowcli.errors import InputError, OutputError
 from flowcli.estimator import Estimator
 from flowcli.io.atomic import mark_temporary_files
+from flowcli.io.flow.clips import ClipFacts
+from flowcli.io.flow.clips.file import join_clips
 from flowcli.io.own_results import STATE_FOLDER
-from flowcli.io.sources import FrameSource, open_source
+from flowcli.io.sources import FrameSource, PairName, open_source
 from flowcli.io.video.join import join_videos
+from flowcli.io.video.sound import Sound, has_sound
 from flowcli.jobs.attempt import FileMark, Files
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART, BatchSettings
-from flowcli.output.destination import Destination
+from flowcli.output.destination import Destination, Form
 from flowcli.output.plan import Output, OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
 from flowcli.output.writer import OutputWriter, describe
@@ -50,13 +53,15 @@ class Task:
         final = self.output.destination
         if final.is_video:
             return replace(final, path=self.work / f"{part:06d}{final.suffix}")
+        if final.is_clip:
+            return Destination(self.work / f"{part:06d}.npy", ".npy", False, Form.SEGMENT)
         if not self.staged:
             return final
         return replace(final, path=self.work if final.is_folder else self.work / final.path.name)
 
     @property
     def joined(self) -> Path:
-        """Where a video goes that is joined from its segments."""
+        """Where a video or a clip goes that is joined from its segments."""
         final = self.output.destination.path
         return self.work / final.name if self.staged else final
 
@@ -95,17 +100,21 @@ class ItemJob:
 
     def part_plan(self, part: int) -> OutputPlan:
         """Return the outputs of one part, in the order of the tasks: those that have it still before them."""
-        return OutputPlan(tuple(replace(task.output, destination=task.place(part)) for task in self._tasks_of(part)))
+        return OutputPlan(
+            tuple(replace(task.output, destination=task.place(part), sound=False) for task in self._tasks_of(part))
+        )
 
     def _tasks_of(self, part: int) -> list[Task]:
         return [task for task in self.tasks if task.first_part <= part]
 
-    def measure(self, part: int, names: list[str]) -> dict[str, Files]:
+    def measure(self, part: int, names: list[PairName]) -> dict[str, Files]:
         """Return the files of a part by kind of output, given the names of its pairs."""
         found: dict[str, Files] = {}
         for task in self._tasks_of(part):
             place = task.place(part)
-            found[task.output.kind] = measure_files(self.folder, list(dict.fromkeys(place.file(n) for n in names)))
+            found[task.output.kind] = measure_files(
+                self.folder, list(dict.fromkeys(p for n in names for p in place.files(n)))
+            )
         return found
 
 
@@ -183,15 +192,16 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
-    yield Started(source.count, scale.fixed, part, source.notes)
+    yield Started(source.count, scale.fixed, part, (*source.notes, *_note_silence(job, source)))
     _make_folders(job)
     model = str(estimator.settings.get("model"))
     pairs = min(source.count, part * PART)
-    with PairStream(source, pairs) as stream:
+    leads = job.part_plan(part).needs_pair_before
+    with PairStream(source, pairs, leads=leads) as stream:
         while pairs < source.count and stream.fault is None:
             plan = job.part_plan(part)
             writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True)
-            names: list[str] = []
+            names: list[PairName] = []
             with closing(
                 write_flows(stream.take(PART), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
             ) as results:
@@ -205,10 +215,12 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
             if len(names) < PART:
                 break
         # What is wrong with an input is told after its last frame.
-        next(stream.take(1), None)
+        for pair in stream.take(1):
+            if not pair.leads:
+                break
     if pairs == 0 and stream.fault is not None:
         raise stream.fault
-    files = _join(job, source, part, model, scale)
+    files = _join(job, source, (pairs, part), model, scale)
     yield Ended(pairs, files, None if stream.fault is None else str(stream.fault))
 
 
@@ -223,14 +235,40 @@ def _make_folders(job: ItemJob) -> None:
             raise OutputError(f"{folder}: the folder cannot be made: {error.strerror or error}") from error
 
 
-def _join(job: ItemJob, source: FrameSource, parts: int, model: str, scale: SequenceScale) -> dict[str, Files]:
+def _note_silence(job: ItemJob, source: FrameSource) -> tuple[str, ...]:
+    videos = [task.output.destination.path for task in job.tasks if task.output.sound]
+    if not videos or _find_sound(source, videos[0], 1) is not None:
+        return ()
+    return (f"{source.stem}: has no sound that could be copied; its videos are silent",)
+
+
+def _find_sound(source: FrameSource, video: Path, pairs: int) -> Sound | None:
+    if source.begins is None or not has_sound(source.paths[0], video):
+        return None
+    return Sound(source.paths[0], source.begins, source.time(pairs - 1) + 1 / source.fps)
+
+
+def _join(
+    job: ItemJob, source: FrameSource, done: tuple[int, int], model: str, scale: SequenceScale
+) -> dict[str, Files]:
+    # Of the pairs and parts that are done.
+    pairs, parts = done
     found: dict[str, Files] = {task.output.kind: {} for task in job.tasks}
     for task in job.tasks:
-        if not task.output.destination.is_video:
+        output, destination = task.output, task.output.destination
+        if not destination.is_whole:
+            continue
+        comment = describe(output, model, job.settings.look, scale)
+        if destination.is_clip:
+            facts = ClipFacts(source.fps, output.storage.layout, comment, [source.time(k) for k in range(pairs)])
+            row = destination.clip_format
+            join_clips((task.place(part).path for part in range(parts)), task.joined, row, facts)
+            found[output.kind] = measure_files(job.folder, row.files(task.joined))
             continue
         segments = ((task.place(part).path, source.time(part * PART)) for part in range(parts))
-        join_videos(segments, task.joined, describe(task.output, model, job.settings.look, scale))
-        found[task.output.kind] = measure_files(job.folder, [task.joined])
+        sound = _find_sound(source, task.joined, pairs) if output.sound else None
+        join_videos(segments, task.joined, comment, sound)
+        found[output.kind] = measure_files(job.folder, [task.joined])
     return found
 
 

@@ -61,7 +61,7 @@ class InputJob:
             if self.done == source.count:
                 return
             writer = OutputWriter(plan, source, settings.look, self.scale, model, overwrite=overwrite or resume)
-            stream = stack.enter_context(PairStream(source, self.done))
+            stream = stack.enter_context(PairStream(source, self.done, leads=plan.needs_pair_before))
             flows = write_flows(stream.take(), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
             for _ in stack.enter_context(closing(flows)):
                 self.done += 1

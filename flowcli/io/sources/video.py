@@ -54,13 +54,22 @@ class VideoReader:
             if first is None:
                 raise FormatError(f"{path}: expected a video, found no frame in it{self._because()}")
             self._interlaced = is_interlaced(stream, first)
+            tick = stream.time_base or Fraction(0)
+            start = index.timestamps[0] if len(index.timestamps) else stream.start_time or 0
         self._maker = PictureMaker(first)
         height, width = first.height, first.width
         if self._maker.is_turned:
             height, width, aspect = width, height, 1 / aspect
         check_size(str(path), height, width)
         self.footage = Footage(
-            path.stem, (height, width), index.fps, index.length, aspect, index.times, notes=tuple(self._notes())
+            path.stem,
+            (height, width),
+            index.fps,
+            index.length,
+            aspect,
+            index.times,
+            origin=start * tick,
+            notes=tuple(self._notes()),
         )
         # What is wrong outside of the selection is nobody's business.
         self._first, last = selection.indices(index.length, index.fps, index.times)
