@@ -71,7 +71,8 @@ def has_sound(path: Path, video: Path) -> bool:
 def read_sound(sound: Sound, target: OutputContainer) -> Iterator[Packet]:
     """Add a stream for the sound to `target`, and then yield its packets, on the clock of the pictures.
 
-    A packet that begins before the pictures do is left out, and so is all that begins after their end. Damage ends it.
+    A packet that ends before the pictures begin is left out, and so is all that begins after their end; what a decoder
+    has to hear before the first sample is kept at the start of a film. Damage ends it.
     """
     with open_container(sound.path) as container:
         stream = container.streams.audio[0]
@@ -85,7 +86,9 @@ def read_sound(sound: Sound, target: OutputContainer) -> Iterator[Packet]:
             container.seek(shift, stream=stream, backward=True)
         try:
             for packet in read_packets(container, stream):  # pyright: ignore[reportArgumentType]
-                if packet.pts is None or packet.dts is None or packet.pts < shift:
+                if packet.pts is None or packet.dts is None:
+                    continue
+                if shift > 0 and packet.pts + (packet.duration or 0) <= shift:
                     continue
                 if packet.pts >= end:
                     return
