@@ -72,7 +72,7 @@ def test_the_sound_is_there_in_its_time(film, name, codec, result, probe):
     assert onset(copied) == pytest.approx(2, abs=0.03)
     # As long as the pictures: 29 pairs at 10 per second.
     assert len(copied) / RATE == pytest.approx(2.9, abs=0.1)
-    both = min(len(original), len(copied))
+    both = min(len(original), len(copied)) - RATE // 10  # where resampling ends it differs
     assert np.abs(original[:both] - copied[:both]).max() < 1e-3
     assert probe(result)["duration"] == pytest.approx(2.9, abs=0.1)
     assert not list(Path().glob(".flowcli*"))
