@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowcli.options import EstimatorOptions
     from flowcli.runtime.process import configure_process
     from flowcli.viz import render as flow_to_image
-    from flowcli.viz.blend import warp
+    from flowcli.warping.backward import warp
 
 __version__ = "0.1.0"
 
@@ -77,7 +77,7 @@ _HOMES = {
     "read_flow": ("io.flow", "read_flow"),
     "read_image": ("io.image", "read_image"),
     "read_images": ("io.image", "read_images"),
-    "warp": ("viz.blend", "warp"),
+    "warp": ("warping.backward", "warp"),
     "write_flow": ("io.flow", "write_flow"),
     "write_image": ("io.image", "write_image"),
 }

@@ -25,7 +25,7 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class KnownWeights:
-    """One set of weights; `files` hold the same values in different layouts, and `pull` takes the first.
+    """One set of weights; `files` hold the same values in different layouts, and `pull` tries them in turn.
 
     Attributes:
         description: one line.
@@ -49,6 +49,8 @@ KNOWN: dict[str, KnownWeights] = {
     EMBEDDED: KnownWeights("the embedded default, trained by flowcli train", licence="Apache-2.0"),
     COARSE: KnownWeights("the embedded start of its estimates, trained by flowcli train", licence="Apache-2.0"),
     # Licence: README of google-deepmind/deepmind-research/perceiver; the Hugging Face card says Apache-2.0.
+    # Revisions are pinned by full commit ids: 3aa2a2f added the safetensors (merged into main as 9c7927a), 18592a2 is
+    # the first commit on main, with the .bin.
     # Errors: Hugging Face card of deepmind/optical-flow-perceiver, from table 4 of the Perceiver IO paper.
     "perceiver-io": KnownWeights(
         "the published Perceiver IO network, trained by DeepMind on AutoFlow",
@@ -57,7 +59,8 @@ KNOWN: dict[str, KnownWeights] = {
         epe={"sintel-clean": 1.81, "sintel-final": 2.42, "kitti": 4.98},
         files=(
             KnownFile(
-                "https://huggingface.co/deepmind/optical-flow-perceiver/resolve/main/model.safetensors",
+                "https://huggingface.co/deepmind/optical-flow-perceiver/resolve/"
+                "3aa2a2f19ab717dae518732f21e0fc119230ccf8/model.safetensors",
                 "fcfa0b3bf2801006764051216407c1fed359f6611dc377cf0ebe762b5848cf85",
                 164,
                 "Hugging Face safetensors",
@@ -69,7 +72,8 @@ KNOWN: dict[str, KnownWeights] = {
                 "DeepMind haiku pickle",
             ),
             KnownFile(
-                "https://huggingface.co/deepmind/optical-flow-perceiver/resolve/refs%2Fpr%2F1/pytorch_model.bin",
+                "https://huggingface.co/deepmind/optical-flow-perceiver/resolve/"
+                "18592a215e3d9ab3d89ea20dedf5edf9b84996ff/pytorch_model.bin",
                 "3633a73cec625d7d5fcf77a087893d8035da26e74f4083a99b45db35734455dd",
                 164,
                 "Hugging Face .bin",

@@ -18,12 +18,14 @@ from flowcli.cli.compile import compile_
 from flowcli.cli.console import message
 from flowcli.cli.convert import convert
 from flowcli.cli.demo import demo
+from flowcli.cli.diff import diff
 from flowcli.cli.estimate import estimate
 from flowcli.cli.evaluate import evaluate
 from flowcli.cli.info import info
 from flowcli.cli.render import render
 from flowcli.cli.streams import StandardOutput, discard_stdout, flush_stdout, prepare_streams
 from flowcli.cli.train import train
+from flowcli.cli.warp import warp
 from flowcli.cli.weights import weights_app
 from flowcli.errors import FlowcliError, UsageError
 
@@ -53,7 +55,7 @@ def _root(
 
 
 # The order of the help text.
-for _command in (estimate, batch, render, convert, evaluate, train):
+for _command in (estimate, batch, render, convert, warp, diff, evaluate, train):
     app.command()(_command)
 app.add_typer(weights_app, name="weights")
 for _command in (info, bench):

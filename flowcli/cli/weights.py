@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,7 +28,7 @@ def list_weights(json: Json = False) -> None:
     from flowcli.checkpoints.listing import summarise_weights
     from flowcli.cli.console import print_json, print_result
 
-    summaries = summarise_weights()
+    summaries = summarise_weights(digests=json)
     if json:
         print_json([asdict(summary) for summary in summaries])
         return
@@ -39,14 +40,35 @@ def list_weights(json: Json = False) -> None:
 
 @weights_app.command("pull")
 def pull_weights(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `flowcli weights list`.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A name of `flowcli weights list`.", show_default=False)
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Everything that is published.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Fetch published weights, verify their digest, and print their path; they are kept exactly as published."""
-    from flowcli.checkpoints.download import pull
-    from flowcli.cli.console import print_result
+    """Fetch published weights, verify their digest, and print their path; they are kept exactly as published.
 
-    print_result(str(pull(name, overwrite=overwrite, bar=lambda: _make_bar(name))))
+    A file in the Hugging Face cache is taken from there. A transfer that broke goes on where it stopped. HF_ENDPOINT
+    names a mirror of the hub, HTTPS_PROXY a proxy.
+    """
+    from flowcli.checkpoints.download import pull
+    from flowcli.checkpoints.manifest import KNOWN
+    from flowcli.cli.console import message, print_result
+    from flowcli.errors import FlowcliError, UsageError, WeightsError
+
+    if (name is None) != all_:
+        raise UsageError(f"expected one name of {', '.join(KNOWN)}, or --all; got {'neither' if not all_ else 'both'}")
+    if name is not None:
+        return print_result(str(pull(name, overwrite=overwrite, bar=lambda: _make_bar(name), notify=message)))
+    faults = 0
+    for each in KNOWN:
+        try:
+            print_result(str(pull(each, overwrite=overwrite, bar=partial(_make_bar, each), notify=message)))
+        except FlowcliError as error:
+            message(f"{each}: {error}" if not str(error).startswith(each) else str(error))
+            faults += 1
+    if faults:
+        raise WeightsError(f"{faults} of {len(KNOWN)} weights could not be fetched; listed above")
 
 
 @weights_app.command("import")

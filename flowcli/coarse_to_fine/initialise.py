@@ -14,12 +14,10 @@ from torch.nn import functional as F
 
 from flowcli.coarse_to_fine.candidates import Match, gather_evidence, match_rigidly, pad_to_stride, with_opposite
 from flowcli.coarse_to_fine.config import COARSE, MATCH
-from flowcli.coarse_to_fine.consistency import find_consistent
 from flowcli.coarse_to_fine.fusion import Directions, fuse
 from flowcli.coarse_to_fine.inpaint import inpaint
-from flowcli.coarse_to_fine.match import match_frames
-from flowcli.coarse_to_fine.median import median_filter
 from flowcli.coarse_to_fine.pyramid import Level
+from flowcli.coarse_to_fine.reach import match_with_reach
 from flowcli.kernels.library import Library
 from flowcli.model.coarse import CoarseFlow
 
@@ -68,10 +66,8 @@ def start_level(level: Level, start: Start) -> Tensor:
 
 def match_level(level: Level, kernels: Library | None = None) -> Match:
     """Match a level both ways; what the directions agree on stays where it says more than no motion."""
-    batch = len(level.frame1) // 2
-    matched = match_frames(level.frame1[:batch], level.frame1[batch:], level.workers, kernels)
-    raw = median_filter(torch.cat(matched), 3)
-    flow = inpaint(raw.clone(), find_consistent(raw, level.workers, MATCH.tolerance), level.workers)
+    raw, agreed = match_with_reach(level, kernels)
+    flow = inpaint(raw.clone(), agreed, level.workers)
     # The backward flow of each half is the other half.
     candidates = [Directions(f, torch.cat(f.chunk(2)[::-1])) for f in (torch.zeros_like(flow), flow)]
     return Match(raw, fuse(level, candidates, margin=1.0, window=MATCH.still_window))

@@ -19,7 +19,11 @@ from flowcli.runtime.threads import Workers
 
 
 def match_frames(
-    frame1: Tensor, frame2: Tensor, workers: Workers, kernels: Library | None = None
+    frame1: Tensor,
+    frame2: Tensor,
+    workers: Workers,
+    kernels: Library | None = None,
+    reach: tuple[int, int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Find the flow of small frames without any initial flow.
 
@@ -29,12 +33,13 @@ def match_frames(
         workers: match pairs and directions side by side. Thousands of small operations: torch's own threads would spend
             their time waiting for each other.
         kernels: compiled kernels, which find the same to the bit in a fifth of the time; None: torch does it all.
+        reach: longest displacement (down, right) in pixels; None: `find_reach`.
 
     Returns:
         The flow from frame 1 to frame 2 and from frame 2 to frame 1, float32 `(B, 2, H, W)` in pixels; quarter-pixel
         accuracy at best.
     """
-    reach = find_reach((frame1.shape[2], frame1.shape[3]))
+    reach = reach or find_reach((frame1.shape[2], frame1.shape[3]))
     described1, described2 = _describe(frame1), _describe(frame2)
     if kernels is not None:
         both = torch.cat((described1, described2)), torch.cat((described2, described1))

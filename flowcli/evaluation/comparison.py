@@ -44,7 +44,7 @@ def draw_comparison(
         (frame, name),
         (render(truth, scale=scale), f"truth, full colour {scale:.3g} px"),
         (render(estimate, scale=scale), f"{model}, mean error {float(errors[known].mean()):.3g} px"),
-        (_color_errors(errors), "error: red 1 px, yellow 10 px, white 100 px"),
+        (color_errors(errors), "error: red 1 px, yellow 10 px, white 100 px"),
     ]
     factor = -(-LEAST_WIDTH // frame.shape[1])
     tiles = [_label(picture.repeat(factor, axis=0).repeat(factor, axis=1), text) for picture, text in panels]
@@ -58,7 +58,8 @@ def _thin(truth: FlowField, factor: int) -> FlowField:
     return FlowField(np.ascontiguousarray(truth.uv[::factor, ::factor]), valid)
 
 
-def _color_errors(errors: NDArray[np.float32]) -> Frame:
+def color_errors(errors: NDArray[np.float32]) -> Frame:
+    """Return uint8 `(H, W, 3)` for errors in pixels, `(H, W)`: the same colours in every picture; grey where NaN."""
     known = np.isfinite(errors)
     level = np.log10(np.where(known, np.maximum(errors, BLACK_BELOW), BLACK_BELOW) / BLACK_BELOW) / DECADES
     red, green, blue = (np.clip(3 * level - start, 0, 1) for start in (0, 1, 2))

@@ -25,6 +25,7 @@ DATASETS: dict[str, Lister] = {
     "middlebury": Deferred(f"{_LAYOUTS}.middlebury:list_middlebury"),
     "chairs": Deferred(f"{_LAYOUTS}.chairs:list_chairs"),
     "spring": Deferred(f"{_LAYOUTS}.spring:list_spring"),
+    "hd1k": Deferred(f"{_LAYOUTS}.hd1k:list_hd1k"),
 }
 """Name on the command line -> what lists its pairs."""
 

@@ -3,6 +3,9 @@
 Endpoint error (EPE): distance in pixels between estimated and true flow vector (Otte & Nagel, ECCV 1994).
 Angular error (AE): angle in degrees between (u, v, 1) and (u', v', 1) (Barron, Fleet & Beauchemin, IJCV 1994).
 n px: share of pixels with EPE > n. Fl: share with EPE > 3 px and > 5 % of the true length (KITTI 2015 development kit).
+WAUC: weighted area under the curve of the share of pixels with EPE <= d over d = 0.05, 0.1 .. 5 px, the weights falling
+linearly from 1 to 0.01; 100 % is perfect (Richter et al., "Playing for Benchmarks", ICCV 2017; the evaluation code of
+Spring has the same).
 Speed: EPE where the true flow is shorter than 10 px, from 10 to below 40 px, 40 px and more (Sintel, Spring).
 Matched, unmatched: EPE where the point is visible in the second frame, and where it is hidden or out of the picture.
 Outside: EPE where the true flow leads out of the picture, beyond the outermost pixels' centres. Covered: unmatched, but
@@ -41,6 +44,7 @@ METRICS: dict[str, Metric] = {
         Metric("px3", ">3px", "%"),
         Metric("px5", ">5px", "%"),
         Metric("fl", "Fl", "%"),
+        Metric("wauc", "WAUC", "%"),
         Metric("angular", "AE", "degrees"),
         Metric("epe_0_10", "s0-10", "px"),
         Metric("epe_10_40", "s10-40", "px"),
@@ -51,6 +55,10 @@ METRICS: dict[str, Metric] = {
         Metric("epe_outside", "outside", "px"),
     )
 }
+
+
+# The thresholds of WAUC in pixels, ascending.
+_WAUC_THRESHOLDS = np.arange(1, 101) / 20
 
 
 @dataclass(frozen=True)
@@ -117,10 +125,10 @@ def measure(
     if matched is not None:
         seen = matched[known]
         parts |= {"epe_matched": seen, "epe_unmatched": ~seen, "epe_covered": ~(seen | outside)}
-    sums = {"epe": error.sum(), "angular": angle.sum()}
+    sums = {"epe": error.sum(), "angular": angle.sum(), "wauc": _weighted_areas(error).sum()}
     sums |= {key: 100.0 * np.count_nonzero(where) for key, where in outliers.items()}
     sums |= {key: error.sum(where=where) for key, where in parts.items()}
-    counts = dict.fromkeys(("epe", "angular", *outliers), u.size)
+    counts = dict.fromkeys(("epe", "angular", "wauc", *outliers), u.size)
     counts |= {key: int(np.count_nonzero(where)) for key, where in parts.items()}
     return PairErrors({key: float(sums.get(key, 0)) for key in METRICS}, {key: counts.get(key, 0) for key in METRICS})
 
@@ -130,6 +138,13 @@ def error_map(estimate: FlowField, truth: FlowField, truth_factor: int = 1) -> N
     candidates, known = _candidates(estimate, truth, truth_factor)
     distances = [np.linalg.norm(candidate - estimate.uv, axis=2) for candidate in candidates]
     return np.where(known, np.minimum.reduce(distances), np.float32(np.nan))
+
+
+def _weighted_areas(error: Values) -> Values:
+    """Return what each pixel adds to WAUC in percent, `(N,)`: 100 for an error of at most 0.05 px, 0 beyond 5 px."""
+    # A pixel counts at each threshold that it does not exceed, n of them; their weights are 0.01 to 0.01 n.
+    n = len(_WAUC_THRESHOLDS) - np.searchsorted(_WAUC_THRESHOLDS, error)
+    return 100.0 * n * (n + 1) / (len(_WAUC_THRESHOLDS) * (len(_WAUC_THRESHOLDS) + 1))
 
 
 def _candidates(

@@ -9,6 +9,7 @@ KITTI 2015    outlier shares: pixels (the development kit's evaluate_scene_flow.
 Middlebury    pairs: one figure per sequence is published (Baker et al., IJCV 2011), papers give their mean.
 FlyingChairs  pairs; equal to pixels, for all frames are of one size and known everywhere.
 Spring        pixels, for everything (evaluation code of the benchmark's website; Mehl et al., CVPR 2023).
+HD1K          as KITTI 2015, whose format it has; its own benchmark is closed.
 pair lists    pairs, so that large frames do not drown small ones.
 """
 
@@ -35,6 +36,7 @@ POOLINGS: dict[str, Pooling] = {
     "middlebury": ALL_BY_PAIRS,
     "chairs": ALL_BY_PAIRS,
     "spring": ALL_BY_PIXELS,
+    "hd1k": SHARES_BY_PIXELS,
 }
 
 

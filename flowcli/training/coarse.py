@@ -48,9 +48,9 @@ class Aspect:
 
 
 ASPECTS = (
-    Aspect(0.35, (1.1, 1.45), 20, World(9, 0.42, 0.25)),
-    Aspect(0.6, (1.5, 2.4), 20, World(9, 0.42, 0.4)),
-    Aspect(1.0, (3.0, 3.4), 14, World(8, 0.33, 0.85)),
+    Aspect(0.35, (1.1, 1.45), 24, World(9, 0.42, 0.25)),
+    Aspect(0.6, (1.5, 2.4), 24, World(9, 0.42, 0.4)),
+    Aspect(1.0, (3.0, 3.4), 22, World(8, 0.33, 0.85)),
 )
 """4:3 frames; 16:9 and cinema; and wide ones as driving cameras take them, mostly streets."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from flowcli.errors import InputError
-from flowcli.flow import FlowField, Frame, check_frame
+from flowcli.flow import FlowField, Frame
 from flowcli.viz.colors import ANY_LENGTH, color_by_direction
 from flowcli.viz.magnitude import measure_length
+from flowcli.warping.backward import warp
 
 # The frame keeps this much of its own colour below the flow; all of it would be mistaken for motion.
 _FRAME_COLOR = 0.25
@@ -35,29 +35,3 @@ def draw_side_by_side(field: FlowField, scale: float, frame: Frame) -> Frame:
 def draw_warped(field: FlowField, _scale: float, frame2: Frame) -> Frame:
     """Return uint8 `(H, W, 3)`: the second frame warped back by the flow; with perfect flow it looks like the first."""
     return warp(frame2, field)
-
-
-def warp(frame2: Frame, flow: FlowField) -> Frame:
-    """Bring frame 2 to the grid of frame 1.
-
-    Args:
-        frame2: uint8 `(H, W, 3)`.
-        flow: from frame 1 to frame 2, the same size.
-
-    Returns:
-        uint8 `(H, W, 3)`: pixel (x, y) shows frame 2 at (x + u, y + v), bilinear. Black where that is outside or where
-        the flow is unknown.
-
-    Raises:
-        InputError: no frame, or another size than the flow's.
-    """
-    check_frame(frame2, "frame 2")
-    if frame2.shape[:2] != flow.size:
-        (height, width), (h, w) = flow.size, frame2.shape[:2]
-        raise InputError(f"expected frame 2 of the size of the flow, {width}x{height}, got {w}x{h}")
-    height, width = flow.size
-    x = flow.uv[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow.uv[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    if flow.valid is not None:
-        x[~flow.valid] = -2  # outside
-    return np.asarray(cv2.remap(frame2, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.uint8)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from flowcli.checkpoints import importing, load_checkpoint, save_checkpoint, verification
 from flowcli.checkpoints.manifest import KNOWN, KnownFile, KnownWeights
 from flowcli.cli.weights import weights_app
-from flowcli.errors import FlowcliError, InputError, OutputError, WeightsError
+from flowcli.errors import FlowcliError, InputError, OutputError, UsageError, WeightsError
 from flowcli.model.config import TINY, ModelConfig
 from flowcli.model.perceiver import PerceiverFlow
 
@@ -83,7 +83,14 @@ def test_list_before_anything_is_there() -> None:
     assert set(rows) == {"compact", "coarse", "perceiver-io"}
     assert rows["perceiver-io"]["present"] is False
     assert rows["perceiver-io"]["bytes"] is None
-    assert rows["perceiver-io"]["url"].startswith("https://huggingface.co/deepmind/optical-flow-perceiver/")
+    assert rows["perceiver-io"]["licence"] == "CC-BY-4.0"
+    assert rows["perceiver-io"]["epe"] == {"sintel-clean": 1.81, "sintel-final": 2.42, "kitti": 4.98}
+    assert rows["perceiver-io"]["sha256"] is None
+    first, *others = rows["perceiver-io"]["files"]
+    assert len(others) == 2
+    assert first.keys() == {"url", "sha256", "megabytes", "layout"}
+    assert first["url"].startswith("https://huggingface.co/deepmind/optical-flow-perceiver/")
+    assert (rows["compact"]["bytes"], len(bytes.fromhex(rows["compact"]["sha256"]))) == (4562184, 32)
 
 
 def test_list_describes_what_is_there(folder: Path) -> None:
@@ -104,8 +111,8 @@ def test_list_describes_what_is_there(folder: Path) -> None:
         "licence": None,
         "epe": {"chairs": 2.375},
         "description": "imported",
-        "url": None,
-        "sha256": None,
+        "sha256": hashlib.sha256((folder / "mine.safetensors").read_bytes()).hexdigest(),
+        "files": [],
     }
     assert rows["broken"]["parameters"] is None
     assert rows["silent"]["epe"] == {}
@@ -228,6 +235,31 @@ def test_pull_prints_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(KNOWN, "tested", KnownWeights("", "", files=(file,)))
     assert run("pull", "tested") == f"{folder / 'tested.safetensors'}\n"
     assert "expected one of compact, coarse, perceiver-io" in fail(WeightsError, "pull", "unheard-of")
+
+
+def test_pull_everything(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("perceiver-io", "tested"):
+        file = KnownFile("http://127.0.0.1:1/", hashlib.sha256(name.encode()).hexdigest(), 1, "test")
+        monkeypatch.setitem(KNOWN, name, KnownWeights("", "", files=(file,)))
+    folder.mkdir()
+    (folder / "tested.safetensors").write_bytes(b"tested")
+    (folder / "perceiver-io.safetensors").write_bytes(b"something else")
+    result = invoke("pull", "--all")
+    # The others are not kept from their weights.
+    assert [Path(line).name for line in result.stdout.splitlines()] == [
+        "compact.safetensors",
+        "coarse.safetensors",
+        "tested.safetensors",
+    ]
+    assert re.fullmatch(r"perceiver-io: .*already exists; use --overwrite to replace it\n", result.stderr)
+    assert "1 of 4 weights could not be fetched" in str(result.exception)
+    (folder / "perceiver-io.safetensors").write_bytes(b"perceiver-io")
+    assert len(run("pull", "--all").splitlines()) == 4
+
+
+@pytest.mark.parametrize("arguments", [[], ["compact", "--all"]])
+def test_pull_takes_one_name_or_all(arguments: list[str]) -> None:
+    assert "expected one name of compact, coarse, perceiver-io, or --all" in fail(UsageError, "pull", *arguments)
 
 
 def test_a_listing_does_not_wait_for_torch() -> None:

@@ -46,8 +46,8 @@ def test_a_perfect_residual_network_recovers_a_large_translation(monkeypatch: py
 
 def test_without_an_answer_the_match_carries_motion_that_no_pyramid_sees() -> None:
     generator = torch.Generator().manual_seed(3)
-    frame1 = F.interpolate(torch.rand(1, 3, 45, 60, generator=generator) * 2 - 1, (180, 240))
-    frame2 = torch.roll(frame1, (-16, 30), dims=(2, 3))
+    scene = F.interpolate(torch.rand(1, 3, 49, 68, generator=generator) * 2 - 1, (196, 272))
+    frame1, frame2 = scene[:, :, :180, 30:270], scene[:, :, 16:, :240]
     (flow,) = estimate_flow(frame1, frame2, NETWORK_ALONE, nothing)
     inner = flow[0, :, 40:-40, 40:-40]
     assert (inner - torch.tensor([30.0, -16.0])[:, None, None]).norm(dim=0).mean() < 1
@@ -173,15 +173,15 @@ def test_both_directions_are_those_estimated_alone(
 
 
 def test_an_initial_flow_takes_part_and_is_not_changed() -> None:
-    """Motion beyond what is matched, which only the initial flow knows."""
-    frame1 = textured_frame(120, 300)
+    """Frames too low to be matched, and motion that only the initial flow knows."""
+    frame1 = textured_frame(14, 300)
     frame2 = torch.roll(frame1, 90, dims=3)
-    forward = torch.zeros(1, 2, 60, 150)
+    forward = torch.zeros(1, 2, 7, 150)
     forward[:, 0] = 45
     given = Directions(forward, -forward)
     (without,) = estimate_flow(frame1, frame2, CONFIG)
     (flow,) = estimate_flow(frame1, frame2, CONFIG, initial=lambda: given)
     truth = torch.tensor([90.0, 0.0])[:, None, None]
-    errors = [(found[0] - truth).norm(dim=0)[20:-20, 10:190].mean() for found in (without, flow)]
+    errors = [(found[0] - truth).norm(dim=0)[:, 10:190].mean() for found in (without, flow)]
     assert errors[1] < 1 < errors[0]
     assert (given.forward[:, 0] == 45).all() and (given.backward[:, 0] == -45).all()

@@ -103,6 +103,15 @@ def make_spring(root: Path) -> None:
             write_truth(scene / f"flow_BW_left/flow_BW_left_{number:04d}.flo5", make_truth(-5, 12, factor=2))
 
 
+def make_hd1k(root: Path) -> None:
+    """Two sequences of three and two frames; the last flow of each leads to a frame that is not published."""
+    for sequence, frames in ((0, 3), (7, 2)):
+        for number in range(10, 10 + frames):
+            name = f"{sequence:06d}_{number:04d}.png"
+            write_frame(root / f"hd1k_input/image_2/{name}", number)
+            write_truth(root / f"hd1k_flow_gt/flow_occ/{name}", make_truth(8, 6, mark(slice(5, 6))))
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "sintel-clean": make_sintel,
     "sintel-final": make_sintel,
@@ -111,6 +120,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "middlebury": make_middlebury,
     "chairs": make_chairs,
     "spring": make_spring,
+    "hd1k": make_hd1k,
 }
 
 

@@ -23,6 +23,7 @@ EXPECTED: dict[str, tuple[list[str], list[float], int, int]] = {
     "kitti2015": (["000000_10", "000007_10"], [10, 10], 32, 8),
     "middlebury": (["Grove2", "Venus"], [2, 2], 0, 0),
     "chairs": (["00002"], [2], 0, 0),
+    "hd1k": (["000000_0010", "000000_0011", "000007_0010"], [10, 10, 10], 0, 0),
 }
 SPRING_FORWARD = ["0001/FW_left_0001", "0001/FW_left_0002"]
 SPRING_BACKWARD = ["0001/BW_left_0002", "0001/BW_left_0003"]
@@ -108,6 +109,8 @@ MISSING = [
     ("middlebury", "other-gt-flow/Venus/flow10.flo"),
     ("chairs", "data/00002_img2.ppm"),
     ("chairs", "data/00002_flow.flo"),
+    ("hd1k", "hd1k_input/image_2/000007_0011.png"),
+    ("hd1k", "hd1k_flow_gt/flow_occ/000000_0011.png"),
     ("spring", "train/0001/frame_left/frame_left_0003.png"),
     ("spring", "train/0001/flow_FW_left/flow_FW_left_0001.flo5"),
     ("spring", "train/0001/maps/matchmap_flow_FW_left/matchmap_flow_FW_left_0002.png"),
@@ -139,6 +142,7 @@ def test_an_empty_root_is_refused(tmp_path: Path, dataset: str) -> None:
         ("kitti2015", ["training/image_2", "training/flow_occ"]),
         ("middlebury", ["other-data", "other-gt-flow"]),
         ("chairs", ["data"]),
+        ("hd1k", ["hd1k_input/image_2", "hd1k_flow_gt/flow_occ"]),
         ("spring", ["train/0001/frame_left"]),
     ],
 )
@@ -185,5 +189,5 @@ def test_a_split_that_does_not_fit_is_refused(make_dataset: MakeDataset, split: 
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected a data set of sintel-clean, .*spring, got things"):
+    with pytest.raises(InputError, match=r"expected a data set of sintel-clean, .*spring, hd1k, got things"):
         open_dataset("things", tmp_path)

@@ -42,6 +42,20 @@ def test_angular_error_in_degrees() -> None:
     assert measure(estimate, truth).value("angular") == pytest.approx((45 + 90) / 4)
 
 
+def test_wauc_is_the_weighted_area_of_the_spring_benchmark() -> None:
+    # The sum over 100 thresholds, written out as the benchmark defines it; 0.05 and 5 are thresholds themselves.
+    lengths = [0.0, 0.05, 0.051, 0.3, 1.0, 2.49, 4.95, 5.0, 5.01, 60.0]
+    errors = np.hypot(np.float32(lengths), 0)
+    area, weights = 0.0, 0.0
+    for i in range(1, 101):
+        weight = 1 - (i - 1) / 100
+        area += weight * np.count_nonzero(errors.astype(np.float64) <= i / 20)
+        weights += weight
+    measured = measure(make_field(*[(length, 0) for length in lengths]), make_field(*[(0, 0)] * len(lengths)))
+    assert measured.value("wauc") == pytest.approx(100 * area / (weights * len(lengths)), abs=1e-9)
+    assert measure(make_field((0, 0)), make_field((0, 0))).value("wauc") == pytest.approx(100)
+
+
 def test_small_angles_do_not_drown_in_rounding() -> None:
     errors = measure(make_field((1e-5, 0)), make_field((0, 0)))
     assert errors.value("angular") == pytest.approx(math.degrees(1e-5), rel=1e-6)

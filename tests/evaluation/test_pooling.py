@@ -64,4 +64,4 @@ def test_every_data_set_says_how_it_is_pooled() -> None:
 def test_descriptions() -> None:
     assert describe(ALL_BY_PIXELS) == "means over all pixels of all pairs"
     assert describe(ALL_BY_PAIRS) == "means over pairs of each pair's mean"
-    assert describe(POOLINGS["kitti2015"]).startswith(">1px, >3px, >5px, Fl: over all pixels")
+    assert describe(POOLINGS["kitti2015"]).startswith(">1px, >3px, >5px, Fl, WAUC: over all pixels")

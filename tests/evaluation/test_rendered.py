@@ -15,7 +15,7 @@ from flowcli.evaluation.metrics import measure
 from flowcli.evaluation.rendered import list_rendered
 from flowcli.flow import FlowField
 from flowcli.training.rendered import KINDS, PAIRS, _find_try, _render, render
-from flowcli.viz.blend import warp
+from flowcli.warping.backward import warp
 
 
 def test_every_kind_has_its_pairs_and_the_first_of_each_come_first() -> None:

@@ -69,11 +69,11 @@ def test_pair_rows_put_the_models_of_a_pair_together() -> None:
 def test_table_is_aligned_and_leaves_out_what_nobody_measured() -> None:
     table = format_table(fill(benchmark_summary()).dataset_rows())
     assert table.splitlines() == [
-        "data set      pairs  model    EPE   >1px   >3px  >5px     Fl      AE  s0-10  s/pair",
-        "sintel-clean      2  dis    1.750   75.0    0.0   0.0    0.0  58.826  1.750   1.000",
-        "sintel-clean      2  zero   7.000  100.0  100.0  75.0  100.0  81.147  7.000   1.000",
-        "other             1  dis    1.000    0.0    0.0   0.0    0.0  45.000  1.000   0.250",
-        "other             1  zero   4.000  100.0  100.0   0.0  100.0  75.964  4.000   0.250",
+        "data set      pairs  model    EPE   >1px   >3px  >5px     Fl  WAUC      AE  s0-10  s/pair",
+        "sintel-clean      2  dis    1.750   75.0    0.0   0.0    0.0  44.5  58.826  1.750   1.000",
+        "sintel-clean      2  zero   7.000  100.0  100.0  75.0  100.0   1.1  81.147  7.000   1.000",
+        "other             1  dis    1.000    0.0    0.0   0.0    0.0  65.8  45.000  1.000   0.250",
+        "other             1  zero   4.000  100.0  100.0   0.0  100.0   4.6  75.964  4.000   0.250",
     ]
 
 

@@ -154,7 +154,7 @@ def test_a_progressive_jpeg_and_one_with_data_after_its_end():
         (b"", "found an empty file"),
         (b"this is a text file, not a picture", "found data starting b'this is '"),
         (b"GIF89a" + bytes(50), "GIF file is cut short"),
-        (b"%PDF-1.7" + bytes(50), "expected an image .PNG, JPEG, PNM, BMP, TIFF, WebP, GIF, JPEG 2000, EXR, DPX, TGA."),
+        (b"%PDF-1.7" + bytes(50), "expected an image .PNG, JPEG, .*, TGA."),
         (b"P6\n2 2\n0\n" + bytes(12), "maximum of 1 to 65535"),
         (b"P6 x", "cut short"),
         (b"II*\0\x08\0\0\0\0\0", "has no size"),
