@@ -49,7 +49,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT...",
-        help="Two images, a folder of frames, a quoted glob, one video, or - for raw RGB24 frames on stdin.",
+        help="Two images, a folder of frames, a quoted glob, frame_%03d.png, a list in a .txt, one video, - for Y4M or "
+        "raw RGB24 on stdin; s3://, gs:// and https:// too.",
     ),
 ]
 FlowPath = Annotated[
@@ -95,7 +96,8 @@ BatchInputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT...",
-        help="Videos, folders (searched for videos and folders of frames), CSV lists with columns frame1,frame2.",
+        help="Videos, folders (searched for videos and folders of frames), lists in a .txt, CSV lists with columns "
+        "frame1,frame2; s3://, gs:// and https:// too.",
     ),
 ]
 BatchFolder = Annotated[

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from flowcli.errors import FormatError, InputError, UsageError
+from flowcli.io.file_lists import LIST_SUFFIX, read_list
 from flowcli.io.frames import expand_glob, list_images, natural_key
 from flowcli.io.own_results import is_result_file, is_result_folder, leave_out_results
 from flowcli.jobs.naming import Candidate, choose_names, read_names
@@ -65,8 +66,9 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
     folders with a journal, and what is called as its results are.
 
     Args:
-        inputs: videos; folders, searched with their sub-folders for videos and for folders of frames; globs of either;
-            CSV files with columns frame1, frame2 and optionally name and dataset, paths relative to the list.
+        inputs: videos; text files with an input a line; folders, searched with their sub-folders for videos and for
+            folders of frames; globs of either; CSV files with columns frame1, frame2 and optionally name and dataset,
+            paths relative to the list.
         output: the folder that results go to; it is not searched.
         notify: is told in one line what was left out.
 
@@ -79,15 +81,7 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
     found: list[tuple[Path, BatchItem]] = []
     left_out: list[Path] = []
     for text in inputs:
-        path = Path(text)
-        if not path.exists() and not any(mark in text for mark in "*?["):
-            raise InputError(f"{text}: no such file or folder")
-        for one in [path] if path.exists() else leave_out_results(expand_glob(text)):
-            items = list(_items_of(one, output, left_out))
-            if not items:
-                results = f" but results of flowcli ({left_out[0]})" if left_out else ""
-                raise InputError(f"{one}: expected videos, frames or a pair list, found none of them{results}")
-            found += items
+        found += _items_of_text(text, output, left_out)
     if left_out:
         more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
         notify(f"left out as results of flowcli: {left_out[0]}{more}")
@@ -109,6 +103,18 @@ def _candidate(place: Path, item: BatchItem) -> Candidate:
     return Candidate(item.name, suffix, place, tuple(item.origin), fingerprint, item.is_pair)
 
 
+def _items_of_text(text: str, output: Path, left_out: list[Path]) -> Iterator[tuple[Path, BatchItem]]:
+    path = Path(text)
+    if not path.exists() and not any(mark in text for mark in "*?["):
+        raise InputError(f"{text}: no such file or folder")
+    for one in [path] if path.exists() else leave_out_results(expand_glob(text)):
+        items = list(_items_of(one, output, left_out))
+        if not items:
+            results = f" but results of flowcli ({left_out[0]})" if left_out else ""
+            raise InputError(f"{one}: expected videos, frames or a pair list, found none of them{results}")
+        yield from items
+
+
 def _items_of(path: Path, output: Path, left_out: list[Path]) -> Iterator[tuple[Path, BatchItem]]:
     # Each with the folder whose name tells it from another of the same name.
     if _is_same(path, output):
@@ -118,6 +124,9 @@ def _items_of(path: Path, output: Path, left_out: list[Path]) -> Iterator[tuple[
     elif path.suffix.lower() == ".csv":
         for name, frame1, frame2 in _read_pairs(path):
             yield frame1.parent, BatchItem(name, (str(frame1), str(frame2)))
+    elif path.suffix.lower() == LIST_SUFFIX:
+        for text in read_list(path):
+            yield from _items_of_text(text, output, left_out)
     else:
         yield path.parent, BatchItem(path.stem, (str(path),))
 
