@@ -53,12 +53,14 @@ def batch(
     from flowcli.cli.console import message, print_json, print_result, progress_bar
     from flowcli.errors import InputError
     from flowcli.io.flow.storage import FlowStorage
+    from flowcli.io.remote import is_remote
     from flowcli.io.sources import expect_pairs
     from flowcli.jobs.batch import Batch
     from flowcli.jobs.clashes import check_outputs
     from flowcli.jobs.local import run_here
     from flowcli.jobs.plan import BatchItem, plan_batch
     from flowcli.jobs.pool import run_in_processes
+    from flowcli.jobs.remote import RemoteFolder
     from flowcli.jobs.settings import BatchSettings
     from flowcli.output.plan import find_batch_picture_suffix, find_kind
     from flowcli.output.writer import Appearance
@@ -86,8 +88,11 @@ def batch(
     settings.check()
     if scale is not None:
         check_scale(scale)
-    items = plan_batch(inputs, Path(output), message)
-    check_outputs(items, settings, Path(output))
+    elsewhere = RemoteFolder(output, overwrite=overwrite) if is_remote(output) else None
+    folder = Path(output) if elsewhere is None else elsewhere.work
+    rename = str if elsewhere is None else elsewhere.rename
+    items = plan_batch(inputs, folder, message)
+    check_outputs(items, settings, folder)
     part = options.read_shard(shard)
 
     began = time.monotonic()
@@ -102,12 +107,17 @@ def batch(
     def expect(item: BatchItem) -> int:
         return expect_pairs(item.inputs, settings.selection, settings.fps, settings.same_length)
 
-    work = Batch(items, settings, Path(output), described, part)
-    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite, notify=message)) as run:
+    def notify(text: str) -> None:
+        message(rename(text))
+
+    work = Batch(items, settings, folder, described, part)
+    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite, notify=notify)) as run:
         for outcome in run:
+            if outcome is not None and elsewhere is not None:
+                elsewhere.send(outcome.outputs)
             if outcome is not None and not json:
                 for path in outcome.outputs:
-                    print_result(str(path))
+                    print_result(rename(str(path)))
             bar.total = work.total
             bar.update(work.done - bar.n)
             if outcome is not None and outcome.fault is not None and not keep_going:
@@ -116,7 +126,8 @@ def batch(
         print_json(
             {
                 "items": [
-                    asdict(outcome) | {"outputs": [str(p) for p in outcome.outputs]} for outcome in work.outcomes
+                    asdict(outcome) | {"outputs": [rename(str(p)) for p in outcome.outputs]}
+                    for outcome in work.outcomes
                 ],
                 "pairs": work.done,
                 "seconds": round(time.monotonic() - began, 3),
@@ -125,6 +136,6 @@ def batch(
         )
     faults = [outcome for outcome in work.outcomes if outcome.fault is not None]
     for outcome in faults:
-        message(f"{outcome.name}: {outcome.fault}")
+        message(f"{outcome.name}: {rename(outcome.fault or '')}")
     if faults:
         raise InputError(f"{len(faults)} of {work.size} inputs could not be used or not to their end; listed above")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from flowcli.cli import format_options, options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.cli.remote_files import with_remote_files
 from flowcli.options import EstimatorOptions
 
 
 @with_estimator_options
+@with_remote_files
 def estimate(
     inputs: options.Inputs,
     output: options.FlowPath = None,

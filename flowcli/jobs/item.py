@@ -19,6 +19,7 @@ from flowcli.io.atomic import mark_temporary_files
 from flowcli.io.flow.clips import ClipFacts
 from flowcli.io.flow.clips.file import join_clips
 from flowcli.io.own_results import STATE_FOLDER
+from flowcli.io.remote import LocalCopies
 from flowcli.io.sources import FrameSource, PairName, open_source
 from flowcli.io.video.join import join_videos
 from flowcli.io.video.sound import Sound, has_sound
@@ -168,14 +169,23 @@ def work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None
         OutputError: the results cannot be written.
         EngineError: the estimator failed.
     """
-    with mark_temporary_files(job.owner):
-        yield from _work_item(job, estimator)
+    with (
+        mark_temporary_files(job.owner),
+        LocalCopies(job.item.inputs) as copies,
+        closing(_work_item(job, copies, estimator)) as events,
+    ):
+        for event in events:
+            if isinstance(event, Started):
+                event = replace(event, notes=tuple(map(copies.rename, event.notes)))
+            elif isinstance(event, Ended) and event.fault is not None:
+                event = replace(event, fault=copies.rename(event.fault))
+            yield event
 
 
-def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
+def _work_item(job: ItemJob, copies: LocalCopies, estimator: Estimator) -> Generator[Event, None, None]:
     settings, part = job.settings, job.first_part
     source = open_source(
-        job.item.inputs,
+        copies.inputs,
         selection=settings.selection,
         fps=settings.fps,
         values=settings.values,
