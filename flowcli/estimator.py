@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from flowcli.options import OptionValues
+    from flowcli.runtime.ceiling import Footprint
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,16 @@ class Estimator(AbstractContextManager["Estimator"]):
                 fields = zip(flat[:count], flat[count:], strict=True)
             for forward, backward in fields:
                 yield BidirectionalFlow(forward, backward)
+
+    def footprint(self, size: tuple[int, int], *, both: bool) -> Footprint | None:
+        """Return the memory that the method takes for a pair of a size; None if it does not say, as on a GPU."""
+        footprint = getattr(self.method, "footprint", None)
+        return None if footprint is None else footprint(size, both)
+
+    def limit_workers(self, most: int | None) -> None:
+        """Let at most so many threads work at the same time, None: all; the flow is the same to the bit."""
+        if (limit := getattr(self.method, "limit_workers", None)) is not None:
+            limit(most)
 
     def close(self) -> None:
         """End the method's threads; the next estimate starts them again."""

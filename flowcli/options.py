@@ -32,7 +32,7 @@ class EstimatorOptions:
         precision: "auto", "fp32" or "bf16": arithmetic of the network.
         kernels: "auto" takes what `flowcli compile` made, on a CPU; "compiled" insists on it; "torch" does without.
             The same flow within rounding.
-        memory: ceiling for the network's buffers in GiB, more than 0.
+        memory: ceiling for the whole process in GiB, more than 0, on a CPU; on a GPU for the network's buffers there.
         batch: tiles per step of the network, from 1; None: as many as the memory holds.
         overlap: overlap of tiles in pixels, from 0; None: the model's own.
         threads: CPU threads, from 1; None: torch's choice.

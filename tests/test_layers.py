@@ -21,7 +21,7 @@ LEVELS = {
     "checkpoints": 2, "kernels": 2, "runtime": 2,
     "frames": 2, "viz": 2,
     "coarse_to_fine": 3,
-    "options": 4,
+    "options": 4, "motion": 4,
     "methods": 5,
     "estimator": 6,
     "output": 7, "training": 7, "benchmark": 7,

@@ -21,7 +21,8 @@ class Case:
     Attributes:
         task: "tile" measures the network's stages on one tile; "pair" a whole pair of frames; "compare" lets the
             network and `rival` take turns, on one tile or (dis) on a pair; "rival" runs the rival alone, for its
-            memory; "random" writes random weights of the preset `model` to `path`.
+            memory; "random" writes random weights of the preset `model` to `path`; "frames" writes `repeats` images
+            of a moving pattern into the folder `path`.
         model: name or file of the weights.
         size: (height, width) of the frames of a pair.
         precision: as for `Estimator`.
@@ -30,12 +31,12 @@ class Case:
         memory: ceiling of the estimator's buffers in GiB.
         preset: as for `Estimator`; None: the model's own choice.
         kernels: as for `Estimator`.
-        repeats: timed runs.
+        repeats: timed runs, or images.
         rival: what to compare with.
-        path: where to write random weights.
+        path: where to write random weights or images.
     """
 
-    task: Literal["tile", "pair", "compare", "rival", "random"]
+    task: Literal["tile", "pair", "compare", "rival", "random", "frames"]
     model: str
     size: tuple[int, int] | None = None
     precision: str = "auto"

@@ -141,12 +141,27 @@ def write_random(case: Case) -> dict[str, object]:
     return {"path": case.path}
 
 
+def write_frames(case: Case) -> dict[str, object]:
+    """Write images of a pattern that moves on by as much every time as in `make_pair`."""
+    import cv2
+
+    assert case.path is not None and case.size is not None
+    folder = Path(case.path)
+    folder.mkdir(parents=True, exist_ok=True)
+    frame, _ = make_pair(case.size)
+    for index in range(case.repeats):
+        path = folder / f"{index:03d}.png"
+        cv2.imwrite(str(path), np.roll(frame, (index, 3 * index), axis=(0, 1)), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return {"path": case.path}
+
+
 TASKS: dict[str, Callable[[Case], dict[str, object]]] = {
     "tile": run_tile,
     "pair": run_pair,
     "compare": run_comparison,
     "rival": run_rival,
     "random": write_random,
+    "frames": write_frames,
 }
 
 

@@ -23,7 +23,9 @@ from flowcli.cli.estimate import estimate
 from flowcli.cli.evaluate import evaluate
 from flowcli.cli.info import info
 from flowcli.cli.render import render
+from flowcli.cli.stats import stats
 from flowcli.cli.streams import StandardOutput, discard_stdout, flush_stdout, prepare_streams
+from flowcli.cli.submission import submission
 from flowcli.cli.train import train
 from flowcli.cli.warp import warp
 from flowcli.cli.weights import weights_app
@@ -55,7 +57,7 @@ def _root(
 
 
 # The order of the help text.
-for _command in (estimate, batch, render, convert, warp, diff, evaluate, train):
+for _command in (estimate, batch, stats, render, convert, warp, diff, evaluate, submission, train):
     app.command()(_command)
 app.add_typer(weights_app, name="weights")
 for _command in (info, bench):

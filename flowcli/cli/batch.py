@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from flowcli.cli import format_options, options
-from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.cli.estimator_options import with_estimator_options
+from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip
 from flowcli.options import EstimatorOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowcli.cli.batch_run import BatchRequest
+    from flowcli.jobs.batch import Outcome
+
+BatchStats = Annotated[
+    Path | None,
+    typer.Option(
+        "--stats",
+        metavar="P",
+        rich_help_panel=options.FILES,
+        help="Motion statistics of all inputs as one table, .csv, .jsonl or .parquet, and NAME.stats.jsonl of each; "
+        "see flowcli stats.",
+    ),
+]
 
 
 @with_estimator_options
 def batch(
     inputs: options.BatchInputs,
     output: options.BatchFolder,
-    format: options.BatchFormat = None,
+    format: format_options.BatchFormat = None,
     bound: format_options.Bound = 20.0,
     layout: format_options.ClipLayout = "thwc",
     dtype: format_options.Dtype = "float32",
     audio: format_options.Audio = "none",
-    viz_format: options.BatchVizFormat = None,
+    viz_format: format_options.BatchVizFormat = None,
     backward: options.Backward = False,
     occlusion: options.BatchOcclusion = False,
+    stats: BatchStats = None,
+    per_clip: PerClip = False,
+    moving: Moving = 1.0,
+    camera: CameraModel = "affine",
+    consistency: Consistency = True,
     keep_going: options.KeepGoing = True,
     overwrite: options.BatchOverwrite = False,
     json: options.Json = False,
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
+    sample_fps: options.SampleFps = None,
     same_length: options.SameLength = False,
     range: options.Range = "auto",
     strict: options.Strict = False,
@@ -44,30 +73,25 @@ def batch(
     the others; it is listed at the end, keeps the result it had, and the exit code is 1. Several machines share the
     work on one folder with --shard 1/N to --shard N/N, at once or one after the other.
     """
-    import time
-    from contextlib import closing
-    from dataclasses import asdict
-    from functools import partial
-    from pathlib import Path
+    from contextlib import nullcontext
 
-    from flowcli.cli.console import message, print_json, print_result, progress_bar
-    from flowcli.errors import InputError
+    from flowcli.cli.batch_run import BatchRequest
+    from flowcli.cli.console import message, print_result, rename_results
     from flowcli.io.flow.storage import FlowStorage
     from flowcli.io.remote import is_remote
-    from flowcli.io.sources import expect_pairs
-    from flowcli.jobs.batch import Batch
     from flowcli.jobs.clashes import check_outputs
-    from flowcli.jobs.local import run_here
-    from flowcli.jobs.plan import BatchItem, plan_batch
-    from flowcli.jobs.pool import run_in_processes
+    from flowcli.jobs.motion_table import check_table_place
+    from flowcli.jobs.plan import plan_batch
     from flowcli.jobs.remote import RemoteFolder
     from flowcli.jobs.settings import BatchSettings
+    from flowcli.motion.options import MotionOptions
+    from flowcli.output.inputs import InputFiles
     from flowcli.output.plan import find_batch_picture_suffix, find_kind
     from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
-    by_default = format is None and viz_format is None
+    by_default = format is None and viz_format is None and stats is None
     flow_suffix = None if format is None else find_kind(format)
     settings = BatchSettings(
         flow_suffix,
@@ -75,13 +99,14 @@ def batch(
         ".mp4" if by_default else None if viz_format is None else find_batch_picture_suffix(viz_format),
         backward,
         occlusion,
-        options.read_selection(start, end, stride),
+        options.read_selection(start, end, stride, sample_fps),
         options.read_fps(fps),
         options.read_resize(resize),
         Appearance(style, scale, legend),
         same_length,
         options.read_range(range),
         strict,
+        None if stats is None else MotionOptions(moving, camera, consistency),
         FlowStorage(bound, layout, dtype),
         audio == "copy",
     )
@@ -90,52 +115,42 @@ def batch(
         check_scale(scale)
     elsewhere = RemoteFolder(output, overwrite=overwrite) if is_remote(output) else None
     folder = Path(output) if elsewhere is None else elsewhere.work
-    rename = str if elsewhere is None else elsewhere.rename
+    if stats is not None:
+        check_table_place(stats, folder, overwrite=overwrite)
+        InputFiles(Path(text) for text in inputs).check_file(stats)
     items = plan_batch(inputs, folder, message)
     check_outputs(items, settings, folder)
+
+    def show(outcome: Outcome) -> None:
+        if elsewhere is not None:
+            elsewhere.send(outcome.outputs)
+        for path in () if json else outcome.outputs:
+            print_result(str(path))
+
     part = options.read_shard(shard)
+    request = BatchRequest(items, settings, folder, part, jobs, keep_going, overwrite)
+    with nullcontext() if elsewhere is None else rename_results(elsewhere.rename):
+        _run(request, estimator_options, show, (stats, per_clip), json=json)
 
-    began = time.monotonic()
-    estimator = build_estimator(estimator_options)
-    described = estimator.settings
-    engine = partial(run_here, estimator=estimator)
-    if jobs > 1:
-        # The workers build their own; this one has told its settings, which the journal needs.
-        del estimator
-        engine = partial(run_in_processes, options=estimator_options, number=jobs)
 
-    def expect(item: BatchItem) -> int:
-        return expect_pairs(item.inputs, settings.selection, settings.fps, settings.same_length)
+def _run(
+    request: BatchRequest,
+    estimator_options: EstimatorOptions,
+    show: Callable[[Outcome], None],
+    table: tuple[Path | None, bool],
+    *,
+    json: bool,
+) -> None:
+    from flowcli.cli.batch_run import run_batch
+    from flowcli.cli.console import print_json, print_result
+    from flowcli.jobs.motion_table import MotionTable
 
-    def notify(text: str) -> None:
-        message(rename(text))
-
-    work = Batch(items, settings, folder, described, part)
-    with progress_bar("batch") as bar, closing(work.run(engine, expect, overwrite=overwrite, notify=notify)) as run:
-        for outcome in run:
-            if outcome is not None and elsewhere is not None:
-                elsewhere.send(outcome.outputs)
-            if outcome is not None and not json:
-                for path in outcome.outputs:
-                    print_result(rename(str(path)))
-            bar.total = work.total
-            bar.update(work.done - bar.n)
-            if outcome is not None and outcome.fault is not None and not keep_going:
-                break
+    stats, per_clip = table
+    report = run_batch(request, estimator_options, show)
+    if stats is not None:
+        MotionTable(request.items, request.folder, per_clip).write(stats, report.outcomes)
     if json:
-        print_json(
-            {
-                "items": [
-                    asdict(outcome) | {"outputs": [rename(str(p)) for p in outcome.outputs]}
-                    for outcome in work.outcomes
-                ],
-                "pairs": work.done,
-                "seconds": round(time.monotonic() - began, 3),
-                "settings": described,
-            }
-        )
-    faults = [outcome for outcome in work.outcomes if outcome.fault is not None]
-    for outcome in faults:
-        message(f"{outcome.name}: {rename(outcome.fault or '')}")
-    if faults:
-        raise InputError(f"{len(faults)} of {work.size} inputs could not be used or not to their end; listed above")
+        print_json(report.as_plain() | ({} if stats is None else {"stats": str(stats)}))
+    elif stats is not None:
+        print_result(str(stats))
+    report.tell_faults()

@@ -8,12 +8,27 @@ import typer
 
 from flowcli.benchmark.cases import RIVALS
 from flowcli.cli import options
+from flowcli.cli.limits import check_memory
+from flowcli.errors import UsageError
 from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
     from flowcli.benchmark.cases import Rival as Against
 else:
     Against = Literal[RIVALS]
+
+
+def check_ceilings(values: list[float] | None) -> list[float] | None:
+    """Check each as --memory is."""
+    for value in values or ():
+        check_memory(value)
+    return values
+
+
+def _single(name: str, value: list[str] | int) -> str | int:
+    if isinstance(value, list) and len(value) > 1:
+        raise UsageError(f"expected {name} once with --ceiling, got {len(value)}")
+    return value[0] if isinstance(value, list) else value
 
 
 def bench(
@@ -72,6 +87,17 @@ def bench(
     device: options.Device = "auto",
     threads: options.Threads = None,
     memory: options.Memory = None,
+    ceiling: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--ceiling",
+            metavar="GIB",
+            rich_help_panel=options.SPEED,
+            callback=check_ceilings,
+            help="Instead: whole commands, estimate and batch, with such a --memory each, asked against held; "
+            "repeatable. Sizes: --size, or 1080p, 4K and 8K.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Measure seconds, CPU-seconds, peak memory and GFLOP, per stage of the network and per pair."""
@@ -86,10 +112,23 @@ def bench(
         EstimatorOptions(kernels=value)
     for value in precision or []:
         EstimatorOptions(precision=value)
-    sizes = [parsed for text in size or [] if (parsed := options.read_size(text)) is not None]
+    chosen = [parsed for text in size or [] if (parsed := options.read_size(text)) is not None]
+    if ceiling:
+        from dataclasses import asdict
+
+        from flowcli.benchmark.ceilings import SIZES, format_ceilings, measure_ceilings
+
+        given = [("--model", model), ("--preset", preset), ("--threads", threads)]
+        flags = [text for name, value in given if value for text in (name, str(_single(name, value)))]
+        peaks = measure_ceilings(chosen or SIZES, ceiling, flags, announce=message)
+        if json:
+            print_json([asdict(peak) for peak in peaks])
+        else:
+            print_result(format_ceilings(peaks))
+        return
     request = Request(
         models=model or ["compact"],
-        sizes=sizes,
+        sizes=chosen,
         precisions=precision or ["auto"],
         rival=against,
         device=device,

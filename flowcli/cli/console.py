@@ -38,6 +38,16 @@ def hold_results(rename: Callable[[str], str]) -> Iterator[None]:
         write_stdout(line)
 
 
+@contextmanager
+def rename_results(rename: Callable[[str], str]) -> Iterator[None]:
+    """Print results and messages of the block with what `rename` makes of the names in them."""
+    _Held.rename = rename
+    try:
+        yield
+    finally:
+        _Held.rename = None
+
+
 def print_result(text: str) -> None:
     """Write one result line to stdout, at once: whoever reads it may wait for it."""
     _write(f"{text}\n")
@@ -49,10 +59,11 @@ def print_json(value: object) -> None:
 
 
 def _write(text: str) -> None:
+    text = text if _Held.rename is None else _Held.rename(text)
     if _Held.lines is None:
         write_stdout(text)
     else:
-        _Held.lines.append(text if _Held.rename is None else _Held.rename(text))
+        _Held.lines.append(text)
 
 
 def message(text: str) -> None:

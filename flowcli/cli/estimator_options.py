@@ -83,7 +83,12 @@ _SHOWN: dict[str, tuple[Any, Any]] = {
     ),
     "memory": (
         float | None,
-        _option(flag("memory"), metavar="GIB", rich_help_panel=SPEED, help="Ceiling for the network's buffers."),
+        _option(
+            flag("memory"),
+            metavar="GIB",
+            rich_help_panel=SPEED,
+            help="Ceiling for the whole process (on a GPU: for the network's buffers there); the flow is the same.",
+        ),
     ),
     "batch": (
         int | None,
@@ -148,5 +153,5 @@ def build_estimator(options: EstimatorOptions) -> Estimator:
     from flowcli.estimator import Estimator
     from flowcli.runtime.process import configure_process
 
-    configure_process(options.threads)
+    configure_process(options.threads, spare=options.memory is not None)
     return Estimator(options)

@@ -17,7 +17,10 @@ from flowcli.methods import named_methods
 from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from flowcli.evaluation.labelled import LabelledPair
+    from flowcli.evaluation.run import PairResult
 
 REPORT = "Report"
 
@@ -87,6 +90,16 @@ def evaluate(
             "compare. A row for zero, no motion anywhere, is always there.",
         ),
     ] = None,
+    flows: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--flows",
+            metavar="FOLDER",
+            rich_help_panel=options.MODEL,
+            help="Results of any method in the layout of the data set (as its truth or a submission is called), or "
+            "DATASET/NAME or NAME for --pairs; repeat it to compare. Without --model nothing is estimated.",
+        ),
+    ] = None,
     estimator_options: EstimatorOptions = EstimatorOptions(),
 ) -> None:
     """Measure models on pairs with known flow.
@@ -103,19 +116,23 @@ def evaluate(
         _check_picture_folder(output, overwrite)
 
     from flowcli.estimator import Estimator
+    from flowcli.evaluation.found_flows import find_flows, score_flows
     from flowcli.evaluation.report import benchmark_summary, format_csv, format_table, pair_list_summary
     from flowcli.evaluation.run import evaluate as run
     from flowcli.evaluation.worst import WorstPairs
     from flowcli.methods import build_methods
     from flowcli.runtime.process import configure_process
 
-    models = list(dict.fromkeys([*(model or ["compact"]), "zero"]))
+    found = {name: find_flows(folder, chosen) for name, folder in _named(flows or []).items()}
+    models = list(dict.fromkeys([*(model or ([] if flows else ["compact"])), "zero"]))
     configure_process(estimator_options.threads)
     estimators = {name: Estimator(method) for name, method in build_methods(models, estimator_options).items()}
     summary = benchmark_summary() if dataset else pair_list_summary()
-    for name, estimator in estimators.items():
+    runs: dict[str, Iterator[PairResult]] = {name: score_flows(paths, chosen) for name, paths in found.items()}
+    runs |= {name: run(estimator, chosen) for name, estimator in estimators.items()}
+    for name, results in runs.items():
         worst = WorstPairs(save_worst or 0)
-        for result in progress(run(estimator, chosen), total=len(chosen), description=name):
+        for result in progress(results, total=len(chosen), description=name):
             summary.add(name, result)
             worst.add(result)
         if output is not None:
@@ -124,7 +141,8 @@ def evaluate(
 
     rows = summary.pair_rows() if per_pair else summary.dataset_rows()
     if json:
-        settings = {name: estimator.settings for name, estimator in estimators.items()}
+        settings: dict[str, object] = {name: {"flows": str(folder)} for name, folder in _named(flows or []).items()}
+        settings |= {name: estimator.settings for name, estimator in estimators.items()}
         print_json({"source": "rendered" if rendered else str(pairs or root), "models": settings, **summary.as_plain()})
     elif csv:
         print_result(format_csv(rows))
@@ -151,6 +169,16 @@ def _list_pairs(
     from flowcli.evaluation.datasets import open_dataset
 
     return open_dataset(dataset, root)
+
+
+def _named(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return the folders by their last names, by their whole paths where these are not enough or are a method's."""
+    names = [folder.resolve().name for folder in folders]
+    taken = {*named_methods(), "compact"}
+    return {
+        name if names.count(name) == 1 and name not in taken else str(folder): folder
+        for name, folder in zip(names, folders, strict=True)
+    }
 
 
 def _check_picture_folder(folder: Path, overwrite: bool) -> None:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flowcli.cli.options import FILES
+from flowcli.cli.options import FILES, FORMAT_NAMES, JOINED_VIDEOS, PICTURES_OF_A_PAIR
 from flowcli.io.flow import two_stream
+from flowcli.io.flow.clips import CLIP_FORMATS
 
 if TYPE_CHECKING:
     from flowcli.io.flow.layout import ArrayChoice
+
+CLIP_NAMES = ", ".join(CLIP_FORMATS)
 
 ArrayKey = Annotated[
     str | None,
@@ -55,6 +58,24 @@ Dtype = Annotated[
 Audio = Annotated[
     Literal["none", "copy"],
     typer.Option("--audio", rich_help_panel=FILES, help="Sound of the film beside the pictures of a video."),
+]
+
+BatchFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format", metavar="NAME", rich_help_panel=FILES, help=f"Write flow files: {FORMAT_NAMES}; {CLIP_NAMES}."
+    ),
+]
+BatchVizFormat = Annotated[
+    str | None,
+    typer.Option(
+        "-v",
+        "--viz-format",
+        metavar="NAME",
+        rich_help_panel=FILES,
+        help=f"Write pictures: {JOINED_VIDEOS} per sequence; {PICTURES_OF_A_PAIR.replace('.', '')} per pair. "
+        "Default: mp4 where neither this nor --format is given; a pair of a list then gets .flo and .png.",
+    ),
 ]
 
 

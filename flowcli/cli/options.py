@@ -36,7 +36,6 @@ SPEED = "Speed and memory"
 
 FORMAT_NAMES = ", ".join((*(row.name for row in FORMATS.values()), two_stream.NAME))
 CLIP_SUFFIXES = " ".join(row.suffix for row in CLIP_FORMATS.values())
-CLIP_NAMES = ", ".join(CLIP_FORMATS)
 PICTURES_OF_A_PAIR = " ".join(PICTURE_FORMATS)
 JOINED_VIDEOS = ", ".join(suffix.lstrip(".") for suffix in VIDEO_FORMATS if suffix != ".gif")
 
@@ -103,23 +102,6 @@ BatchInputs = Annotated[
 BatchFolder = Annotated[
     str, typer.Option("-o", "--output", metavar="DIR", rich_help_panel=FILES, help="Folder for the results.")
 ]
-BatchFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--format", metavar="NAME", rich_help_panel=FILES, help=f"Write flow files: {FORMAT_NAMES}; {CLIP_NAMES}."
-    ),
-]
-BatchVizFormat = Annotated[
-    str | None,
-    typer.Option(
-        "-v",
-        "--viz-format",
-        metavar="NAME",
-        rich_help_panel=FILES,
-        help=f"Write pictures: {JOINED_VIDEOS} per sequence; {PICTURES_OF_A_PAIR.replace('.', '')} per pair. "
-        "Default: mp4 where neither this nor --format is given; a pair of a list then gets .flo and .png.",
-    ),
-]
 BatchOcclusion = Annotated[
     bool, typer.Option("--occlusion", rich_help_panel=FILES, help="Write masks of what is hidden in frame 2.")
 ]
@@ -167,6 +149,15 @@ End = Annotated[
 ]
 Stride = Annotated[
     int, typer.Option("--stride", min=1, metavar="N", rich_help_panel=FRAMES, help="Take every N-th frame.")
+]
+SampleFps = Annotated[
+    str | None,
+    typer.Option(
+        "--sample-fps",
+        metavar="RATE",
+        rich_help_panel=FRAMES,
+        help="Take about so many frames per second, instead of --stride: every round(rate of the input / RATE)-th.",
+    ),
 ]
 SameLength = Annotated[
     bool,
@@ -247,7 +238,7 @@ Memory = Annotated[
         metavar="GIB",
         rich_help_panel=SPEED,
         callback=check_memory,
-        help="Ceiling for the network's buffers, in GiB.",
+        help="Ceiling for the network's buffers on a GPU, in GiB.",
     ),
 ]
 Threads = Annotated[
@@ -262,14 +253,17 @@ Threads = Annotated[
 ]
 
 
-def read_selection(start: str | None, end: str | None, stride: int) -> Selection:
-    """Return the frames that --start, --end and --stride name; raises typer.BadParameter."""
+def read_selection(start: str | None, end: str | None, stride: int, sample_fps: str | None = None) -> Selection:
+    """Return the frames that --start, --end and --stride or --sample-fps name; raises typer.BadParameter."""
     from flowcli.io.frames import Moment, Selection
 
     def moment(text: str) -> Moment:
         return Moment.parse(text)
 
-    return Selection(_read(moment, start, "--start"), _read(moment, end, "--end"), stride)
+    if sample_fps is not None and stride != 1:
+        raise typer.BadParameter("expected either --stride or --sample-fps, got both")
+    sampled = read_fps(sample_fps, "--sample-fps")
+    return Selection(_read(moment, start, "--start"), _read(moment, end, "--end"), stride, sampled)
 
 
 def read_size(text: str | None, option: str = "--size") -> tuple[int, int] | None:
@@ -297,7 +291,7 @@ def read_shard(text: str | None) -> Shard:
     return _read(parse, text, "--shard") or WHOLE
 
 
-def read_fps(text: str | None) -> Fraction | None:
+def read_fps(text: str | None, option: str = "--fps") -> Fraction | None:
     """Return the frame rate as a Fraction; raises typer.BadParameter."""
     from fractions import Fraction
 
@@ -310,7 +304,7 @@ def read_fps(text: str | None) -> Fraction | None:
             raise ValueError(f"expected frames per second such as 30 or 30000/1001, got {text!r}")
         return rate
 
-    return _read(parse, text, "--fps")
+    return _read(parse, text, option)
 
 
 def read_resize(text: str | None) -> Resize:

@@ -98,6 +98,7 @@ def estimate_flow(
 
         # 5. Fusion with the initial flow, at full size.
         level = Level(first, second, workers)
+        return_freed_memory(full)
         candidates = [] if initial is None else [initial()]
         return_freed_memory(full)
         flow = fuse(level, [*candidates, Directions(flow, opposite)], FUSION.margin, FUSION.window)

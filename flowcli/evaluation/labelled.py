@@ -25,6 +25,7 @@ class LabelledPair:
         read_truth: decodes the true flow from frame 1 to frame 2.
         read_matched: decodes bool `(H, W)`, True where the point is visible in frame 2; None where there is no mask.
         truth_factor: truth samples per pixel and axis (2 for Spring: 4K truth for 1080p frames).
+        results: what the file of a result may be called, paths without suffix; first as a submission calls it.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class LabelledPair:
     read_truth: Callable[[], FlowField]
     read_matched: Callable[[], NDArray[np.bool_]] | None = None
     truth_factor: int = 1
+    results: tuple[str, ...] = ()
 
     def read_frames(self) -> list[Frame]:
         """Decode or make both frames, uint8 `(H, W, 3)` each."""

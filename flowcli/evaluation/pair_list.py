@@ -67,7 +67,8 @@ def _read_rows(stream: TextIO, path: Path) -> list[LabelledPair]:
                 raise InputError(
                     f"{path}: line {line} names {str(file)!r:.300}, found no file; paths are relative to the list"
                 )
-        pairs[dataset, name] = LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth))
+        results = (f"{dataset}/{name}", name)
+        pairs[dataset, name] = LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth), results=results)
     if not pairs:
         raise FormatError(f"{path}: expected at least one pair below the header, got none")
     return list(pairs.values())

@@ -60,15 +60,36 @@ class Moment:
 
 @dataclass(frozen=True)
 class Selection:
-    """Frames start, start + stride, start + 2 stride, ... before end; the defaults take every frame."""
+    """Frames start, start + stride, start + 2 stride, ... before end; the defaults take every frame.
+
+    Attributes:
+        start: the first frame; None for the first there is.
+        end: the frame to stop before; None for all.
+        stride: frames from one to the next.
+        sample_fps: frames per second to take, instead of a stride, which follows from the rate of the input.
+    """
 
     start: Moment | None = None
     end: Moment | None = None
     stride: int = 1
+    sample_fps: Fraction | None = None
 
     def __post_init__(self) -> None:
         if self.stride < 1:
             raise UsageError(f"expected a stride of at least 1 frame, got {self.stride}")
+        if self.sample_fps is not None and self.stride != 1:
+            raise UsageError("expected either a stride or a number of frames per second, got both")
+
+    def step(self, length: int | None, fps: Fraction) -> int:
+        """Return the stride in a sequence of `length` frames (None: unknown) at `fps` frames per second.
+
+        For frames per second as data-juicer and VBench have it: round(fps / sample_fps), at least 1, and not so much
+        that a single frame would be left.
+        """
+        if self.sample_fps is None:
+            return self.stride
+        step = max(1, math.floor(fps / self.sample_fps + Fraction(1, 2)))
+        return step if length is None else max(1, min(step, length - 1))
 
     def indices(
         self, length: int | None, fps: Fraction, times: Sequence[Fraction] | None = None

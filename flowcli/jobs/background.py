@@ -67,10 +67,13 @@ def in_background(items: Iterable[Item], depth: int, patience: float | None = No
 
     Args:
         items: what to fetch; may itself be a stage.
-        depth: size of the queue, in items.
+        depth: size of the queue, in items; 0: no thread, each item is fetched when it is asked for.
         patience: seconds to wait for the thread at an early stop, None for as long as its item takes. A read from a
             pipe can block for ever and must not be waited for.
     """
+    if depth == 0:
+        yield from _in_turn(items)
+        return
     channel: _Channel[Item] = _Channel(depth)
     stopped = threading.Event()
 
@@ -103,3 +106,13 @@ def in_background(items: Iterable[Item], depth: int, patience: float | None = No
     finally:
         stopped.set()
         thread.join(patience)
+
+
+def _in_turn(items: Iterable[Item]) -> Generator[Item, None, None]:
+    try:
+        # Nothing here may hold an item while the next one is made.
+        yield from iter(items)
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()

@@ -38,6 +38,7 @@ class Outcome:
     Attributes:
         name: of the item.
         outputs: its files and folders, or none.
+        files: every file of its results, those of earlier runs included.
         fault: why it is not complete, or None.
         pairs: number of pairs that are written.
         skipped: whether all of it was there already.
@@ -48,6 +49,7 @@ class Outcome:
     fault: str | None
     pairs: int
     skipped: bool = False
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -264,7 +266,8 @@ class Batch:
         if not tasks:
             fault = next((finding.attempt.fault for finding in survey.findings if finding.attempt.fault), None)
             self._written[name] = self._expected.setdefault(name, 0)
-            self.outcomes.append(Outcome(name, _paths(survey), fault, self._written[name], skipped=True))
+            files = tuple(self._folder / path for found in survey.findings for path in found.attempt.files)
+            self.outcomes.append(Outcome(name, _paths(survey), fault, self._written[name], True, files))
             return None
         job = ItemJob(item, self._settings, self._folder, tuple(tasks), self._shard.mark, scale, at_least)
         self._written[name] = min(job.first_part * PART, self._expected.get(name, 0))
@@ -297,7 +300,11 @@ class Batch:
             forget_details(self._folder / STATE_FOLDER, name)
         self._expected[name] = self._written[name]
         survey = self._surveys[name]
-        outcome = Outcome(name, () if isinstance(event, Failed) else _paths(survey), fault, self._written[name])
+        if isinstance(event, Failed):
+            outcome = Outcome(name, (), fault, self._written[name])
+        else:
+            files = self._list_files(journal, survey)
+            outcome = Outcome(name, _paths(survey), fault, self._written[name], files=files)
         self.outcomes.append(outcome)
         return outcome
 
@@ -325,12 +332,16 @@ class Batch:
                 fault = str(error)
         return fault
 
+    def _list_files(self, journal: Journal, survey: _Survey) -> tuple[Path, ...]:
+        latest = (list(journal.attempts(survey.item.name, output.kind).values())[-1:] for output in survey.outputs)
+        return tuple(self._folder / path for attempts in latest for attempt in attempts for path in attempt.files)
+
     def _current(self, journal: Journal, name: str, kind: str) -> Attempt:
         return journal.attempts(name, kind)[self._attempts[name, kind].mark]
 
 
 def _without_segments(files: Files, task: Task) -> Files:
-    return {} if task.output.destination.is_whole else files
+    return {} if task.output.destination.is_joined else files
 
 
 def _paths(survey: _Survey) -> tuple[Path, ...]:

@@ -2,8 +2,8 @@
 
 A part's flow files and pictures lie under their final names when it is complete, or in the state folder where something
 else has these names until the whole item is complete. A video grows as one segment per part, which begins with a
-keyframe, and the segments are joined at the end without encoding again. The network sees each part by itself, so that
-a continued item is the same to the byte as one that was never interrupted.
+keyframe, and the segments are joined at the end without encoding again; so are the rows of motion statistics. The
+network sees each part by itself, so that a continued item is the same to the byte as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from flowcli.io.sources import FrameSource, PairName, open_source
 from flowcli.io.video.join import join_videos
 from flowcli.io.video.sound import Sound, has_sound
 from flowcli.jobs.attempt import FileMark, Files
+from flowcli.jobs.memory import plan_layout
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART, BatchSettings
 from flowcli.output.destination import Destination, Form
 from flowcli.output.plan import Output, OutputPlan
+from flowcli.output.rows import join_rows
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
 from flowcli.output.writer import OutputWriter, describe
 
@@ -52,10 +54,10 @@ class Task:
     def place(self, part: int) -> Destination:
         """Where the files of a part go."""
         final = self.output.destination
-        if final.is_video:
-            return replace(final, path=self.work / f"{part:06d}{final.suffix}")
         if final.is_clip:
             return Destination(self.work / f"{part:06d}.npy", ".npy", False, Form.SEGMENT)
+        if final.is_joined:
+            return replace(final, path=self.work / f"{part:06d}{final.suffix}")
         if not self.staged:
             return final
         return replace(final, path=self.work if final.is_folder else self.work / final.path.name)
@@ -199,6 +201,7 @@ def _work_item(job: ItemJob, copies: LocalCopies, estimator: Estimator) -> Gener
             f"{source.stem}: expected at least the {job.at_least} pairs of its earlier result, found {source.count}; "
             "that is kept, --overwrite replaces it"
         )
+    depth = plan_layout(estimator, source, job.part_plan(part), settings.resize).depth
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
@@ -207,16 +210,24 @@ def _work_item(job: ItemJob, copies: LocalCopies, estimator: Estimator) -> Gener
     model = str(estimator.settings.get("model"))
     pairs = min(source.count, part * PART)
     leads = job.part_plan(part).needs_pair_before
-    with PairStream(source, pairs, leads=leads) as stream:
+    with PairStream(source, pairs, depth, leads=leads) as stream:
         while pairs < source.count and stream.fault is None:
             plan = job.part_plan(part)
-            writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True)
+            writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True, motion=settings.motion)
             names: list[PairName] = []
             with closing(
-                write_flows(stream.take(PART), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
+                write_flows(
+                    stream.take(PART),
+                    estimator,
+                    writer,
+                    backward=plan.needs_backward,
+                    resize=settings.resize,
+                    depth=depth,
+                )
             ) as results:
                 for result in results:
                     names.append(result.pair.name)
+                    del result
                     yield Advanced()
             pairs += len(names)
             if names:
@@ -266,7 +277,7 @@ def _join(
     found: dict[str, Files] = {task.output.kind: {} for task in job.tasks}
     for task in job.tasks:
         output, destination = task.output, task.output.destination
-        if not destination.is_whole:
+        if not destination.is_joined:
             continue
         comment = describe(output, model, job.settings.look, scale)
         if destination.is_clip:
@@ -276,8 +287,11 @@ def _join(
             found[output.kind] = measure_files(job.folder, row.files(task.joined))
             continue
         segments = ((task.place(part).path, source.time(part * PART)) for part in range(parts))
-        sound = _find_sound(source, task.joined, pairs) if output.sound else None
-        join_videos(segments, task.joined, comment, sound)
+        if destination.is_video:
+            sound = _find_sound(source, task.joined, pairs) if output.sound else None
+            join_videos(segments, task.joined, comment, sound)
+        else:
+            join_rows(segments, task.joined)
         found[output.kind] = measure_files(job.folder, [task.joined])
     return found
 

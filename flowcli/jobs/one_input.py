@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from flowcli.errors import FlowcliError
 from flowcli.estimator import Estimator
 from flowcli.io.sources import FrameSource
+from flowcli.jobs.memory import plan_layout
 from flowcli.jobs.resume import SequenceProgress, can_resume
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import BatchSettings
@@ -44,9 +45,11 @@ class InputJob:
             InputError, FormatError: the first pair cannot be read.
             OutputError: the results cannot be written.
             EngineError: the estimator failed.
+            UsageError: the ceiling on memory is too low.
         """
         source, plan, settings = self._source, self._plan, self._settings
         model = str(estimator.settings.get("model"))
+        depth = plan_layout(estimator, source, plan, settings.resize).depth
         with ExitStack() as stack:
             progress: SequenceProgress | None = None
             if can_resume(plan, source):
@@ -61,9 +64,11 @@ class InputJob:
             if self.done == source.count:
                 return
             writer = OutputWriter(plan, source, settings.look, self.scale, model, overwrite=overwrite or resume)
-            stream = stack.enter_context(PairStream(source, self.done, leads=plan.needs_pair_before))
-            flows = write_flows(stream.take(), estimator, writer, backward=plan.needs_backward, resize=settings.resize)
-            for _ in stack.enter_context(closing(flows)):
+            stream = stack.enter_context(PairStream(source, self.done, depth, leads=plan.needs_pair_before))
+            backward, resize = plan.needs_backward, settings.resize
+            flows = write_flows(stream.take(), estimator, writer, backward=backward, resize=resize, depth=depth)
+            for result in stack.enter_context(closing(flows)):
+                del result
                 self.done += 1
                 if progress is not None:
                     progress.advance(self.done)

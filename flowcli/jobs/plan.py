@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from flowcli.errors import FormatError, InputError, UsageError
+from flowcli.errors import FlowcliError, FormatError, InputError, UsageError
 from flowcli.io.file_lists import LIST_SUFFIX, read_list
 from flowcli.io.frames import expand_glob, list_images, natural_key
-from flowcli.io.image import IMAGE_SUFFIXES
+from flowcli.io.image import IMAGE_SUFFIXES, read_header
+from flowcli.io.limits import read_bytes
 from flowcli.io.own_results import is_result_file, is_result_folder, leave_out_results
 from flowcli.io.remote import RemoteFiles, is_remote, name_of
 from flowcli.jobs.naming import Candidate, choose_names, read_names
@@ -71,9 +72,9 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
     folders with a journal, and what is called as its results are.
 
     Args:
-        inputs: videos; text files with an input a line; folders, searched with their sub-folders for videos and for
-            folders of frames; globs of either; CSV files with columns frame1, frame2 and optionally name and dataset,
-            paths relative to the list.
+        inputs: two images; or videos; text files with an input a line; folders, searched with their sub-folders for
+            videos and for folders of frames; globs of either; CSV files with columns frame1, frame2 and optionally name
+            and dataset, paths relative to the list.
         output: the folder that results go to; it is not searched.
         notify: is told in one line what was left out.
 
@@ -85,6 +86,10 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
     """
     found: list[tuple[Path, BatchItem]] = []
     left_out: list[Path] = []
+    if _is_pair(inputs):
+        frame1, frame2 = inputs
+        found.append((Path(frame1).parent, BatchItem(Path(frame1).stem, (frame1, frame2))))
+        inputs = ()
     for text in inputs:
         found += _items_of_text(text, output, left_out)
     if left_out:
@@ -93,6 +98,17 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
     candidates = [_candidate(place, item) for place, item in found]
     names = choose_names(candidates, read_names(output))
     return [BatchItem(name, item.inputs) for name, (_, item) in zip(names, found, strict=True) if name is not None]
+
+
+def _is_pair(inputs: Sequence[str]) -> bool:
+    """Return whether the inputs are two still images: neither would be of use by itself."""
+    paths = [Path(text) for text in inputs]
+    if len(paths) != 2 or not all(path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES for path in paths):
+        return False
+    try:
+        return all(read_header(read_bytes(path), str(path))[1].pages == 1 for path in paths)
+    except FlowcliError:
+        return False
 
 
 def _candidate(place: Path, item: BatchItem) -> Candidate:

@@ -18,12 +18,14 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
-from flowcli.errors import EngineError, FlowcliError
+from flowcli.errors import EngineError, FlowcliError, UsageError
 from flowcli.estimator import Estimator
 from flowcli.jobs.faults import Failed
 from flowcli.jobs.item import Ended, ItemJob, PartDone, Started
 from flowcli.jobs.local import Report, count_cores, run_here
 from flowcli.options import EstimatorOptions
+from flowcli.runtime.ceiling import BARE_PROCESS, GIB
+from flowcli.runtime.memory import resident_memory
 from flowcli.runtime.process import configure_process
 
 if TYPE_CHECKING:
@@ -103,6 +105,7 @@ def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number:
         EngineError: the workers die before they have begun.
     """
     waiting = deque(jobs)
+    options, number = share_memory(options, number)
     threads = max(1, count_cores() // number)
     deaths: Counter[str] = Counter()
     workers: dict[Connection, _Worker] = {}
@@ -158,12 +161,30 @@ def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number:
             worker.end()
 
 
+def share_memory(options: EstimatorOptions, number: int) -> tuple[EstimatorOptions, int]:
+    """Divide a ceiling: return the options of each process, and for how many at most it is enough.
+
+    Raises:
+        UsageError: it is not enough for one beside this process.
+    """
+    if options.memory is None:
+        return options, number
+    here, bare = (resident_memory() or BARE_PROCESS) / GIB, BARE_PROCESS / GIB
+    number = min(number, int((options.memory - here) / bare))
+    if number < 1:
+        raise UsageError(
+            f"--memory {options.memory:g}: expected at least {here + bare:.2f} for several --jobs, which are "
+            "processes; give more, or leave --jobs out"
+        )
+    return replace(options, memory=(options.memory - here) / number), number
+
+
 def _serve(connection: Connection, options: EstimatorOptions, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         threads = options.threads or threads
-        configure_process(threads)
+        configure_process(threads, spare=options.memory is not None)
         estimator = Estimator(replace(options, threads=threads))
         connection.send(_READY)
         while True:

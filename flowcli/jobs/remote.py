@@ -16,6 +16,7 @@ from platformdirs import user_cache_path
 from flowcli.errors import OutputError, UsageError
 from flowcli.io.own_results import STATE_FOLDER
 from flowcli.io.remote import RemoteFiles
+from flowcli.output.destination import ROWS_SUFFIX
 
 _FOLDER_VARIABLE = "FLOWCLI_WORK"
 _SENT = "sent.txt"
@@ -80,6 +81,9 @@ class RemoteFolder:
         self._there[name], self._sent[name] = state.st_size, mark
         with self._list.open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
             stream.write(f"{mark} {name}\n")
+        if name.endswith(ROWS_SUFFIX):
+            # Read again for the table of all items.
+            return
         # As long as before, of the same time, and without content.
         with file.open("r+b") as stream:
             stream.truncate(0)

@@ -15,9 +15,7 @@ from flowcli.io.sources import FramePair, FrameSource
 from flowcli.jobs.background import in_background
 from flowcli.jobs.stream import estimate_pairs
 from flowcli.output.writer import OutputWriter, PairFlow
-
-# Frames that wait for the network, and results that wait to be written: enough to smooth out the slow ones.
-DEPTH = 3
+from flowcli.runtime.ceiling import DEPTH
 
 
 class PairStream(AbstractContextManager["PairStream"]):
@@ -29,12 +27,13 @@ class PairStream(AbstractContextManager["PairStream"]):
         fault: why the input ended early, or None so far.
     """
 
-    def __init__(self, source: FrameSource, start: int = 0, *, leads: bool = False) -> None:
+    def __init__(self, source: FrameSource, start: int = 0, depth: int = DEPTH, *, leads: bool = False) -> None:
         """Decode from pair `start` on.
 
         Args:
             source: of the pairs.
             start: the first one that is wanted.
+            depth: pairs to be decoded ahead, at most.
             leads: put the pair before in front of every part, marked so, for outputs that need its backward flow.
         """
         self.fault: FlowcliError | None = None
@@ -43,7 +42,7 @@ class PairStream(AbstractContextManager["PairStream"]):
         self._first_leads = leads and start > 0
         begin = start - 1 if self._first_leads else start
         # A read from a pipe may never return; such a thread is not waited for.
-        self._pairs = in_background(source.pairs(begin), DEPTH, patience=None if source.rereadable else 0.1)
+        self._pairs = in_background(source.pairs(begin), depth, patience=None if source.rereadable else 0.1)
 
     def take(self, number: int | None = None) -> Iterator[FramePair]:
         """Yield the next `number` pairs, or all that are left, with times from the first of them on."""
@@ -56,8 +55,12 @@ class PairStream(AbstractContextManager["PairStream"]):
                 yield replace(self._lead, leads=True)
             for pair in islice(self._pairs, number):
                 origin = pair.time if origin is None else origin
-                self._lead = pair if self._leads else None
-                yield replace(pair, time=pair.time - origin)
+                if self._leads:
+                    self._lead = pair
+                pair = replace(pair, time=pair.time - origin)
+                yield pair
+                # Nothing may hold its frames while the next ones are decoded.
+                del pair
         except FlowcliError as fault:
             self.fault = fault
 
@@ -67,16 +70,24 @@ class PairStream(AbstractContextManager["PairStream"]):
 
 
 def write_flows(
-    pairs: Iterable[FramePair], estimator: Estimator, writer: OutputWriter, *, backward: bool, resize: Resize
+    pairs: Iterable[FramePair],
+    estimator: Estimator,
+    writer: OutputWriter,
+    *,
+    backward: bool,
+    resize: Resize,
+    depth: int = DEPTH,
 ) -> Generator[PairFlow, None, None]:
     """Estimate the flow of `pairs` in a thread and write it; yields each result once it is written.
 
     The files of `writer` are complete when the generator ends, and incomplete ones are dropped if it is ended early.
-    Faults of the estimator and of the outputs are raised.
+    Faults of the estimator and of the outputs are raised. At most `depth` results wait to be written.
     """
-    results = in_background(estimate_pairs(pairs, estimator, backward=backward, resize=resize), DEPTH)
+    results = in_background(estimate_pairs(pairs, estimator, backward=backward, resize=resize), depth)
     with closing(results), writer:
         for result in results:
             writer.write(result)
             if not result.pair.leads:
                 yield result
+            # Nothing may hold it while the next one is estimated.
+            del result

@@ -11,8 +11,9 @@ from flowcli.io.flow.storage import PLAIN, FlowStorage
 from flowcli.io.frames import Selection
 from flowcli.io.frames_resize import Resize
 from flowcli.io.image import RangeChoice
-from flowcli.output.destination import VIDEO_SUFFIXES, Destination, Form, place_flow
-from flowcli.output.plan import Output, OutputPlan, arrange_outputs, check_storage
+from flowcli.motion.options import MotionOptions
+from flowcli.output.destination import ROWS_SUFFIX, VIDEO_SUFFIXES, Destination, Form, place_flow
+from flowcli.output.plan import FORWARD_MOTION, MOTION, Output, OutputPlan, arrange_outputs, check_storage
 from flowcli.output.writer import Appearance
 
 # Pairs per part. A keyframe every 16 frames makes videos of flow 1.5 % larger.
@@ -36,6 +37,7 @@ class BatchSettings:
         same_length: as many pairs as frames: the last flow of a sequence once more.
         values: which values of deep images become black and white.
         strict: whether missing frames are an error.
+        motion: how motion statistics are made; None for none.
         storage: how flow is stored where its format leaves a choice.
         sound: whether the sound of a film goes beside the pictures made from it.
     """
@@ -52,6 +54,7 @@ class BatchSettings:
     same_length: bool = False
     values: RangeChoice = "auto"
     strict: bool = False
+    motion: MotionOptions | None = None
     storage: FlowStorage = PLAIN
     sound: bool = False
 
@@ -72,6 +75,10 @@ class BatchSettings:
                 # Frame 5 is not second 5.
                 value = moment["value"]
                 plain["selection"][key] = value if isinstance(value, int) else f"{value} s"
+        rate = plain["selection"].pop("sample_fps")
+        if rate is not None:
+            # Only then, so that journals from before there was a choice still fit.
+            plain["selection"]["sample_fps"] = str(rate)
         fps = None if self.fps is None else str(self.fps)
         return choose_settings(output, plain | {"fps": fps, "values": str(self.values), "part": PART})
 
@@ -89,7 +96,7 @@ class BatchSettings:
                 return Destination(folder / f"{stem}{suffix}", suffix, False)
             return Destination(folder / stem, suffix, True)
 
-        return arrange_outputs(
+        plan = arrange_outputs(
             None if flow is None else place_flow(folder, name, flow, is_pair=is_pair),
             place(f"{name}.flow", pictures),
             place(f"{name}.occlusion", masks if self.occlusion else None),
@@ -98,11 +105,18 @@ class BatchSettings:
             storage=self.storage,
             sound=self.sound,
         )
+        if self.motion is None:
+            return plan
+        rows = Destination(folder / f"{name}{ROWS_SUFFIX}", ROWS_SUFFIX, False)
+        content = MOTION if self.motion.consistency else FORWARD_MOTION
+        return OutputPlan((*plan.outputs, Output(content, rows)))
 
 
 def choose_settings(output: Output, settings: dict[str, object]) -> dict[str, object]:
     """Return those of the settings of a batch that the content of `output` depends on."""
     keys = ["selection", "fps", "resize", "part", *(["look"] if output.is_drawn else [])]
+    if output.content in (MOTION, FORWARD_MOTION):
+        keys.append("motion")
     if settings.get("same_length"):
         # Only then, so that journals from before there was a choice still fit.
         keys.append("same_length")

@@ -28,29 +28,35 @@ def estimate_pairs(
     repeated: FramePair | None = None
     result: PairFlow | None = None
 
-    def frames() -> Iterator[Pair]:
-        nonlocal repeated
+    def read() -> Iterator[Pair]:
+        nonlocal repeated, result
         begun = False
         for pair in pairs:
             if pair.repeats and begun:
                 repeated = pair
                 continue
             begun = True
+            # Nothing may hold a result while the next one is estimated.
+            result = None
             waiting.append(pair)
             height, width = pair.frame1.shape[:2]
             size = resize.target((height, width))
-            yield resize_frame(pair.frame1, size), resize_frame(pair.frame2, size)
+            frames = resize_frame(pair.frame1, size), resize_frame(pair.frame2, size)
+            del pair
+            yield frames
+            del frames
 
     flows: Iterable[tuple[FlowField, FlowField | None]] = (
-        ((both.forward, both.backward) for both in estimator.flows_both(frames()))
+        ((both.forward, both.backward) for both in estimator.flows_both(read()))
         if backward
-        else ((forward, None) for forward in estimator.flows(frames()))
+        else ((forward, None) for forward in estimator.flows(read()))
     )
     for forward, back in flows:
         pair = waiting.popleft()
         height, width = pair.frame1.shape[:2]
         original = (height, width)
         result = PairFlow(pair, resize_flow(forward, original), None if back is None else resize_flow(back, original))
+        del forward, back, pair
         yield result
     if repeated is not None and result is not None:
         yield replace(result, pair=repeated)

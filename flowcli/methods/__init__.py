@@ -25,7 +25,8 @@ class FlowMethod(Protocol):
 
     A method may have more: `settings`, a dict of plain JSON values that says what determines its flow;
     `estimate_both(pairs)`, if both directions cost less together; `pairs_at_once`, how many it likes to be given;
-    `close()`, which ends its threads.
+    `footprint(size, both)`, the memory it takes, and `limit_workers(most)`, which lowers it; `close()`, which ends its
+    threads.
     """
 
     def estimate(self, pairs: Sequence[Pair]) -> list[FlowField]:
@@ -58,9 +59,9 @@ def _deferred(name: str) -> Builder:
 
 
 # What every method takes, what coarse to fine adds, and what a network adds.
-_ANY = frozenset({"threads"})
+_ANY = frozenset({"threads", "memory"})
 _SURROUNDINGS = frozenset({"preset", "initial_flow"})
-_NETWORK = frozenset({"device", "precision", "kernels", "memory", "batch", "overlap"})
+_NETWORK = frozenset({"device", "precision", "kernels", "batch", "overlap"})
 
 METHODS: dict[str, Method] = {
     "zero": Method("no motion anywhere", _deferred("classical:build_zero"), _ANY),

@@ -16,12 +16,19 @@ from numpy.typing import NDArray
 from flowcli.errors import InputError
 from flowcli.flow import FlowField, Frame, check_pair
 from flowcli.options import EstimatorOptions
+from flowcli.runtime.ceiling import FLOW, Footprint
 
 # DIS at PRESET_MEDIUM matches patches of 8x8 pixels at half resolution: below 16 pixels a side there is no whole patch.
 DIS_SMALLEST_SIDE = 16
 
 DIS_LONGEST_SIDE = 2**15 - 1
 """Pixels; OpenCV's warping counts them in 16 bits."""
+
+DIS_BYTES = 66
+"""Per pixel: pyramids of both frames, and the planes of OpenCV's refinement at half their size."""
+
+FARNEBACK_BYTES = 120
+"""Per pixel: five coefficients of each frame, five sums, and blurred frames."""
 
 
 class ZeroFlow:
@@ -37,6 +44,10 @@ class ZeroFlow:
             fields.append(FlowField(np.zeros((*frame1.shape[:2], 2), np.float32)))
         return fields
 
+    def footprint(self, size: tuple[int, int], both: bool) -> Footprint:
+        """Return the memory that a pair takes; see FlowMethod."""
+        return Footprint(FLOW * (1 + both) * size[0] * size[1])
+
 
 class DisFlow:
     """Dense inverse search on grey frames, OpenCV's PRESET_MEDIUM (Kroeger et al., ECCV 2016).
@@ -49,6 +60,10 @@ class DisFlow:
     def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
         """Return the flow of each pair; see FlowMethod."""
         return [self._flow(frame1, frame2) for frame1, frame2 in pairs]
+
+    def footprint(self, size: tuple[int, int], both: bool) -> Footprint:
+        """Return the memory that a pair takes; see FlowMethod."""
+        return Footprint((DIS_BYTES + FLOW * both) * size[0] * size[1])
 
     def _flow(self, frame1: Frame, frame2: Frame) -> FlowField:
         grey1, grey2 = _grey_pair(frame1, frame2)
@@ -76,6 +91,10 @@ class FarnebackFlow:
     def estimate(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FlowField]:
         """Return the flow of each pair; see FlowMethod."""
         return [self._flow(frame1, frame2) for frame1, frame2 in pairs]
+
+    def footprint(self, size: tuple[int, int], both: bool) -> Footprint:
+        """Return the memory that a pair takes; see FlowMethod."""
+        return Footprint((FARNEBACK_BYTES + FLOW * both) * size[0] * size[1])
 
     def _flow(self, frame1: Frame, frame2: Frame) -> FlowField:
         grey1, grey2 = _grey_pair(frame1, frame2)

@@ -17,12 +17,14 @@ from flowcli.coarse_to_fine.initialise import Start
 from flowcli.coarse_to_fine.pipeline import estimate_flow
 from flowcli.flow import FlowField, Pair
 from flowcli.methods.classical import DIS_LONGEST_SIDE
+from flowcli.methods.footprint import of_coarse_to_fine
 from flowcli.methods.initial_flow import estimate_initial_flow
 from flowcli.methods.network import PlacedNetwork, place_network
 from flowcli.model.config import COARSE as COARSE_CONFIG
 from flowcli.model.config import COMPACT
 from flowcli.model.features import flow_to_numpy, stack_frames
 from flowcli.options import EstimatorOptions
+from flowcli.runtime.ceiling import Footprint
 from flowcli.runtime.threads import Workers, count_threads
 
 DEFAULT_INITIAL_FLOW = "dis"
@@ -68,13 +70,27 @@ class CoarseToFineMethod:
         """Estimate forward and backward flow: what `estimate` gives for the pairs and for the exchanged pairs."""
         return list(zip(*self._fields(pairs, both=True), strict=True))
 
+    def footprint(self, size: tuple[int, int], both: bool) -> Footprint | None:
+        """Return the memory that a pair takes on a CPU; see FlowMethod."""
+        if self.device.type != "cpu":
+            return None
+        network = 0 if self.network is None else self.network.bytes_per_worker
+        return of_coarse_to_fine(size, both, self.config, self._has_initial(size), self.workers.count, network)
+
+    def limit_workers(self, most: int | None) -> None:
+        """Let at most so many threads work at the same time; None: all."""
+        self.workers.limit(most)
+
     def close(self) -> None:
         """End the threads."""
         self.workers.close()
 
+    def _has_initial(self, size: tuple[int, int]) -> bool:
+        return self.initial_flow != "none" and max(size) <= DIS_LONGEST_SIDE
+
     def _fields(self, pairs: Sequence[Pair], both: bool) -> list[list[FlowField]]:
         frame1, frame2 = (stack_frames(frames, self.device) for frames in zip(*pairs, strict=True))
-        wanted = self.initial_flow != "none" and max(frame1.shape[2:]) <= DIS_LONGEST_SIDE
+        wanted = self._has_initial((frame1.shape[2], frame1.shape[3]))
         initial = partial(estimate_initial_flow, pairs, self.device) if wanted else None
         residual = None if self.network is None else self.network.tiled
         flows: list[Tensor] = estimate_flow(

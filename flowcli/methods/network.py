@@ -14,7 +14,7 @@ from flowcli.kernels.store import choose_kernels
 from flowcli.model.config import ModelConfig
 from flowcli.model.folded import fold
 from flowcli.options import EstimatorOptions, flag
-from flowcli.runtime.buffers import DEFAULT_MEMORY, plan_buffers
+from flowcli.runtime.buffers import DEFAULT_MEMORY, count_bytes, plan_buffers
 from flowcli.runtime.device import Precision, choose_device, choose_precision
 from flowcli.runtime.grid import Grid
 from flowcli.runtime.threads import Workers, count_threads
@@ -35,6 +35,7 @@ class PlacedNetwork:
         precision: its arithmetic.
         kernels: what runs its attentions; None: torch.
         workers: threads for it and for what surrounds it.
+        bytes_per_worker: that it takes in each of them, on a CPU.
         settings: what determines its answer, plain JSON values.
     """
 
@@ -44,6 +45,7 @@ class PlacedNetwork:
     precision: Precision
     kernels: Library | None
     workers: Workers
+    bytes_per_worker: int
     settings: dict[str, object]
 
     @property
@@ -77,13 +79,17 @@ def place_network(
     if overlap >= min(config.tile):
         raise UsageError(f"expected {flag('overlap')} from 0 to {min(config.tile) - 1} pixels, got {overlap}")
     workers = Workers(count_threads(options.threads) if device.type == "cpu" else 1)
-    budget = plan_buffers(config, options.memory or DEFAULT_MEMORY, device, workers.count)
+    # On a CPU the ceiling is the whole process's: `runtime.ceiling` plans it.
+    memory = options.memory if device.type != "cpu" else None
+    budget = plan_buffers(config, memory or DEFAULT_MEMORY, device, workers.count)
     model = fold(build_model(checkpoint), operands, budget.chunk).to(device)
+    batch = options.batch or budget.batch
+    if options.memory is not None and model.tiles_at_once(device) == 1:
+        # A CPU works through a batch tile by tile: the same to the bit, and only one of them in memory.
+        batch = 1
     if kernels is not None:
         use_kernels(model, kernels)
-    tiled = TiledNetwork(
-        model, config, options.batch or budget.batch, overlap, grid, overlap if capped else None, workers
-    )
+    tiled = TiledNetwork(model, config, batch, overlap, grid, overlap if capped else None, workers)
     settings: dict[str, object] = {
         "model": options.model,
         "weights": checkpoint.sha256,
@@ -92,4 +98,5 @@ def place_network(
         "tile": list(config.tile),
         "overlap": overlap,
     }
-    return PlacedNetwork(config, tiled, device, precision, kernels, workers, settings)
+    held = count_bytes(config, batch, model.tiles_at_once(device), budget.chunk)
+    return PlacedNetwork(config, tiled, device, precision, kernels, workers, held, settings)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from flowcli.checkpoints import Checkpoint
 from flowcli.flow import FlowField, Pair
+from flowcli.methods.footprint import of_tiles
 from flowcli.methods.network import PlacedNetwork, place_network
 from flowcli.model.features import flow_to_numpy, stack_frames
 from flowcli.options import EstimatorOptions
+from flowcli.runtime.ceiling import Footprint
 
 PUBLISHED_OVERLAP = 20
 """Pixels; DeepMind's colab cuts tiles with it."""
@@ -31,6 +33,17 @@ class PerceiverMethod:
         """Estimate the flow of pairs; see FlowMethod."""
         frame1, frame2 = (stack_frames(frames, self.network.device) for frames in zip(*pairs, strict=True))
         return [FlowField(uv) for uv in flow_to_numpy(self.network.tiled(frame1, frame2))]
+
+    def footprint(self, size: tuple[int, int], both: bool) -> Footprint | None:
+        """Return the memory that a pair takes on a CPU; see FlowMethod."""
+        network = self.network
+        if network.device.type != "cpu":
+            return None
+        return of_tiles(size, both, network.workers.count, network.bytes_per_worker)
+
+    def limit_workers(self, most: int | None) -> None:
+        """Let at most so many threads work at the same time; None: all."""
+        self.network.workers.limit(most)
 
     def close(self) -> None:
         """End the threads."""

@@ -19,6 +19,8 @@ from flowcli.io.sources import PairName
 from flowcli.io.video.formats import VIDEO_FORMATS
 
 VIDEO_SUFFIXES = tuple(VIDEO_FORMATS)
+# Of the motion statistics of one clip: one line of JSON per pair.
+ROWS_SUFFIX = ".stats.jsonl"
 
 
 class Form(Enum):
@@ -58,9 +60,9 @@ class Destination:
         return self.form in (Form.CLIP, Form.SEGMENT)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether all pairs go into one file."""
-        return self.is_video or self.is_clip
+    def is_joined(self) -> bool:
+        """Whether all pairs go into one file, which can be put together from files of some of them each."""
+        return self.is_video or self.is_clip or self.suffix == ROWS_SUFFIX
 
     @property
     def clip_format(self) -> ClipFormat:

@@ -55,17 +55,18 @@ class InputFiles:
                 of a folder that is an input, and be taken for frames the next time.
         """
         if not destination.is_folder:
-            self._check_file(destination.path)
+            self.check_file(destination.path)
             return
         for path in destination.path.glob(f"*{destination.suffix}") if files is None else files:
-            self._check_file(path)
+            self.check_file(path)
         if destination.suffix in IMAGE_SUFFIXES and self._find(destination.path) is not None:
             raise UsageError(
                 f"{destination.path}: expected another folder than that of the frames, where pictures would be taken "
                 "for frames the next time"
             )
 
-    def _check_file(self, path: Path) -> None:
+    def check_file(self, path: Path) -> None:
+        """Refuse a file to be written that is there already and is an input; raises UsageError."""
         found = self._find(path)
         if found is not None:
             other = "the input itself" if found == path else f"the input {found} itself"

@@ -24,6 +24,8 @@ FLOW, BACKWARD_FLOW = "flow", f"flow.{BACKWARD}"
 BOTH_FLOWS = "flow.both"
 PICTURES, BACKWARD_PICTURES = "pictures", f"pictures.{BACKWARD}"
 OCCLUSION = "occlusion"
+# Motion statistics, of both directions or of the forward flow alone.
+MOTION, FORWARD_MOTION = "motion", "motion.forward"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class OutputPlan:
     @property
     def needs_backward(self) -> bool:
         """Whether the flow from frame 2 to frame 1 has to be estimated."""
-        return any(output.content not in (FLOW, PICTURES) for output in self.outputs)
+        return any(output.content not in (FLOW, PICTURES, FORWARD_MOTION) for output in self.outputs)
 
     @property
     def needs_pair_before(self) -> bool:
@@ -93,7 +95,7 @@ class OutputPlan:
             OutputError: a file exists already, or cannot be written.
         """
         for destination in self.destinations:
-            if not (source.is_pair or destination.is_folder or destination.is_whole):
+            if not (source.is_pair or destination.is_folder or destination.is_joined):
                 raise UsageError(
                     f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
                     f"name a folder instead, such as {destination.path.with_suffix('')}/"

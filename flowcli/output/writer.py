@@ -15,15 +15,19 @@ from flowcli.io.atomic import write_bytes
 from flowcli.io.flow import FORMATS, write_flow
 from flowcli.io.flow.two_stream import write_two_stream
 from flowcli.io.sources import FramePair, FrameSource
+from flowcli.motion.options import MotionOptions
 from flowcli.output.plan import (
     BACKWARD_FLOW,
     BACKWARD_PICTURES,
     BOTH_FLOWS,
+    FORWARD_MOTION,
+    MOTION,
     OCCLUSION,
     PICTURES,
     Output,
     OutputPlan,
 )
+from flowcli.output.rows import RowSink
 from flowcli.output.scale import SequenceScale
 from flowcli.output.sinks import ClipSink, FileSink, Sink, open_picture_sink
 
@@ -61,7 +65,19 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         model: str,
         *,
         overwrite: bool,
+        motion: MotionOptions | None = None,
     ) -> None:
+        """Open the destinations.
+
+        Args:
+            plan: what to write and where.
+            source: the sequence.
+            look: of pictures.
+            scale: of pictures.
+            model: for the metadata of videos.
+            overwrite: whether files that are there already may be replaced.
+            motion: how motion is measured; needed where the plan has statistics.
+        """
         self._stack = ExitStack()
         self._channels: list[Callable[[PairFlow], None]] = []
         self._look, self._scale = look, scale
@@ -72,6 +88,12 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
             OCCLUSION: draw_occlusion,
         }
         for output in plan.outputs:
+            if output.content in (MOTION, FORWARD_MOTION):
+                assert motion is not None
+                path = output.destination.path
+                rows = self._stack.enter_context(RowSink(path, source.fps * source.stride, motion))
+                self._channels.append(lambda r, rows=rows: rows.write(r.pair, r.forward, r.backward))
+                continue
             if output.content not in drawings:
                 self._add_flow(output, source, describe(output, model, look, scale), overwrite=overwrite)
                 continue

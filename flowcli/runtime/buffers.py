@@ -37,7 +37,7 @@ def plan_buffers(config: ModelConfig, memory: float, device: torch.device, worke
 
     Args:
         config: the network.
-        memory: GiB for buffers: frames of whole pairs and the weights are not counted.
+        memory: GiB for buffers: frames of whole pairs and the weights are not counted; see `runtime.ceiling`.
         device: where the network runs.
         workers: calls of the network at the same time.
     """
@@ -48,6 +48,19 @@ def plan_buffers(config: ModelConfig, memory: float, device: torch.device, worke
     scores = chunk * CPU_WIDTH if device.type == "cpu" else chunk
     batch = int((values - SCORE_ARRAYS * scores) / _values_per_tile(config))
     return Budget(max(1, min(MOST_TILES[device.type], batch)), chunk)
+
+
+def count_bytes(config: ModelConfig, batch: int, together: int, chunk: int) -> int:
+    """Return the bytes that one call of the network takes on a CPU.
+
+    Args:
+        config: the network.
+        batch: tiles per call.
+        together: how many of them are worked on at once.
+        chunk: see `Budget`.
+    """
+    frames = batch * config.tile[0] * config.tile[1] * (6 + 2 + 2)
+    return 4 * (frames + min(batch, together) * _values_per_tile(config) + SCORE_ARRAYS * chunk * CPU_WIDTH)
 
 
 def _values_per_tile(config: ModelConfig) -> int:

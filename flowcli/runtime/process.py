@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flowcli.runtime.memory import keep_freed_memory
+from flowcli.runtime.memory import keep_freed_memory, spare_memory
 
 
-def configure_process(threads: int | None = None) -> None:
+def configure_process(threads: int | None = None, *, spare: bool = False) -> None:
     """Set this process up for estimating flow, as the command line does; call it once, before the first estimate.
 
     Freed memory is kept for the next arrays (`runtime.memory`), and values too small for normal arithmetic become 0:
@@ -14,7 +14,12 @@ def configure_process(threads: int | None = None) -> None:
 
     Args:
         threads: CPU threads of torch and OpenCV; None: their own choice.
+        spare: there is a ceiling to the memory of this process: give back what is free instead.
     """
+    if spare:
+        spare_memory()
+    else:
+        keep_freed_memory()
     import cv2
     import torch
 
@@ -22,4 +27,3 @@ def configure_process(threads: int | None = None) -> None:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
     torch.set_flush_denormal(True)
-    keep_freed_memory()

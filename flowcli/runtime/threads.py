@@ -33,12 +33,23 @@ class Workers:
     Args:
         threads: CPU threads in all; as many work side by side, MOST_WORKERS at most, each with its share of them. With
             1 everything runs in the caller's thread, as a single item does.
+
+    Attributes:
+        count: for how many the work is cut up.
+        most: how many of them work at the same time, where memory is short. The results are the same to the bit.
     """
 
     def __init__(self, threads: int) -> None:
         self.threads = max(1, threads)
-        self.count = min(self.threads, MOST_WORKERS)
+        self.most = self.count = min(self.threads, MOST_WORKERS)
         self._pool: ThreadPoolExecutor | None = None
+
+    def limit(self, most: int | None) -> None:
+        """Let at most so many work at the same time; None: all."""
+        most = self.count if most is None else max(1, min(most, self.count))
+        if most != self.most:
+            self.close()
+            self.most = most
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Apply `function` to each item: results in order, at most two unfinished items per thread ahead of them."""
@@ -53,7 +64,7 @@ class Workers:
         try:
             for item in chain(ahead, items):
                 pending.append(self._pool.submit(_without_gradients, function, item))
-                if len(pending) == 2 * self.count:
+                if len(pending) == 2 * self.most:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
@@ -77,7 +88,7 @@ class Workers:
             # A flag of each thread's processor; see `runtime.process`.
             torch.set_flush_denormal(True)
 
-        return ThreadPoolExecutor(self.count, thread_name_prefix="flowcli", initializer=prepare)
+        return ThreadPoolExecutor(self.most, thread_name_prefix="flowcli", initializer=prepare)
 
 
 def _without_gradients(function: Callable[[Item], Result], item: Item) -> Result:

@@ -55,6 +55,7 @@ def test_flow_and_pictures_together(clips):
         "fault": None,
         "pairs": 4,
         "skipped": False,
+        "files": [*(f"out/one/one_{k:06d}.npz" for k in range(4)), "out/one.flow.webm"],
     }
     assert len(list(Path("out/one").glob("*.npz"))) == 4
 

@@ -134,3 +134,23 @@ def test_nothing_is_fetched_before_it_is_asked_for():
     stage = in_background((fetched.append(k) for k in range(3)), 2)
     assert fetched == []
     stage.close()
+
+
+def test_without_a_queue_every_item_is_made_when_it_is_asked_for():
+    made, closed = [], []
+
+    def source():
+        try:
+            for k in range(5):
+                made.append((k, threading.current_thread()))
+                yield k
+        finally:
+            closed.append(True)
+
+    stage = in_background(source(), 0)
+    assert made == []
+    assert next(stage) == 0
+    assert made == [(0, threading.current_thread())]
+    stage.close()
+    assert closed == [True]
+    assert list(in_background([1, 2], 0)) == [1, 2]

@@ -75,7 +75,6 @@ def test_a_model_is_a_name_or_a_checkpoint(tiny: str) -> None:
         ("variational", {"overlap": 4}),
         ("variational", {"kernels": "torch"}),
         ("variational", {"precision": "fp32"}),
-        ("variational", {"memory": 1.0}),
     ],
 )
 def test_an_option_that_the_method_does_not_know_is_refused(model: str, values: dict[str, object]) -> None:

@@ -61,3 +61,28 @@ def test_tiles_side_by_side_blend_to_the_same_flow() -> None:
 
     flows = [TiledNetwork(network, TINY, 4, 5, "even", 5, Workers(count))(frames, frames) for count in (1, 2)]
     assert torch.equal(flows[0], flows[1])
+
+
+def test_a_limit_lets_fewer_work_at_once_and_changes_nothing_else() -> None:
+    workers = Workers(3)
+    busy, most = 0, 0
+    lock = threading.Lock()
+
+    def work(item: int) -> int:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        torch.ones(2**12).sum()
+        with lock:
+            busy -= 1
+        return item
+
+    workers.limit(1)
+    assert list(workers.map(work, range(40))) == list(range(40))
+    assert (most, workers.count) == (1, 3)
+    workers.limit(None)
+    assert workers.most == 3
+    workers.limit(99)
+    assert workers.most == 3
+    workers.close()

@@ -34,7 +34,9 @@ def list_chairs(root: Path, dataset: str) -> list[LabelledPair]:
     for number in numbers:
         frame1, frame2, truth = (data / f"{number:05d}_{end}" for end in ("img1.ppm", "img2.ppm", "flow.flo"))
         layout.files(frame1, frame2, truth)
-        pairs.append(LabelledPair(dataset, f"{number:05d}", frame1, frame2, partial(read_flow, truth)))
+        name = f"{number:05d}"
+        results = (f"{name}_flow", name, f"data/{name}_flow")
+        pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth), results=results))
     return pairs
 
 

@@ -36,5 +36,6 @@ def list_hd1k(root: Path, dataset: str) -> list[LabelledPair]:
         frame1, truth = frames / f"{name}.png", truths / f"{name}.png"
         frame2 = frames / f"{sequence}_{number + 1:0{len(digits)}d}.png"
         layout.files(frame1, frame2, truth)
-        pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth)))
+        results = (name, f"flow_occ/{name}", f"hd1k_flow_gt/flow_occ/{name}")
+        pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth), results=results))
     return pairs

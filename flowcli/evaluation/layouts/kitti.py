@@ -40,7 +40,8 @@ def list_kitti(root: Path, dataset: str) -> list[LabelledPair]:
         if visible.is_dir():
             layout.files(visible / truth.name)
             matched = partial(_read_known, visible / truth.name)
-        pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth), matched))
+        results = (f"flow/{name}", name, f"flow_occ/{name}")
+        pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth), matched, results=results))
     return pairs
 
 

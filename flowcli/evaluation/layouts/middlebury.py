@@ -28,5 +28,6 @@ def list_middlebury(root: Path, dataset: str) -> list[LabelledPair]:
             truths / name / "flow10.flo",
         )
         layout.files(frame1, frame2, truth)
-        pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth)))
+        results = (f"{name}/flow10", name, f"other-gt-flow/{name}/flow10")
+        pairs.append(LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth), results=results))
     return pairs

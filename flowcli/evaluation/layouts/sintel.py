@@ -41,8 +41,10 @@ def list_sintel(root: Path, dataset: str) -> list[LabelledPair]:
             marks = [folder / sequence / frame1.name for folder in masks]
             layout.files(frame1, frame2, truth, *marks)
             matched = partial(_read_unmarked, marks) if has_occlusions else None
+            name = f"{sequence}/{frame1.stem}"
+            results = (f"{rendering}/{name}", name)
             pairs.append(
-                LabelledPair(dataset, f"{sequence}/{frame1.stem}", frame1, frame2, partial(read_flow, truth), matched)
+                LabelledPair(dataset, name, frame1, frame2, partial(read_flow, truth), matched, results=results)
             )
     return pairs
 

@@ -59,6 +59,7 @@ def _list_one(layout: Layout, scene: Path, direction: str, camera: str) -> list[
                 partial(read_flow, truth),
                 partial(_read_matched, matches) if maps.is_dir() else None,
                 SAMPLES_PER_AXIS,
+                (f"{scene.name}/flow_{kind}/flow_{kind}_{number:04d}",),
             )
         )
     return pairs

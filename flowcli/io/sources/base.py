@@ -72,6 +72,8 @@ class Footage:
         rereadable: whether frames can be read again, and from any one on.
         origin: seconds of frame 0 on the clock of the file, if it is a film that has one.
         notes: what the user should know of how they are read, each without the name of the input in front.
+        opened: number of frames that are in memory already.
+        decoder: bytes that a decoder holds between frames.
     """
 
     stem: str
@@ -83,6 +85,8 @@ class Footage:
     rereadable: bool = True
     origin: Fraction | None = None
     notes: tuple[str, ...] = ()
+    opened: int = 0
+    decoder: int = 0
 
 
 class FrameReader(Protocol):
@@ -113,6 +117,7 @@ class FrameSource:
         stem: what outputs are named after.
         size: (height, width) of every frame.
         fps: pairs per second: the nominal frame rate divided by the stride.
+        stride: frames of the input from one selected frame to the next.
         count: number of pairs, or None if only reading to the end can tell.
         aspect: width of a pixel over its height when shown.
         is_pair: two images named one by one, not a sequence.
@@ -120,6 +125,8 @@ class FrameSource:
         rereadable: whether pairs can be read more than once.
         begins: seconds of the first selected frame on the clock of the film; None if the input is no film.
         notes: what the user should know of how the frames are read, one line each.
+        opened: number of frames that are in memory already.
+        decoder: bytes that a decoder holds between frames.
     """
 
     def __init__(
@@ -145,16 +152,18 @@ class FrameSource:
         """
         footage = reader.footage
         self._reader, self._times = reader, footage.times
-        self._step = selection.stride
         self._first, self._stop = selection.indices(footage.length, footage.fps, footage.times)
+        self._step = selection.step(None if self._stop is None else self._stop - self._first, footage.fps)
+        self.stride = self._step
         self.stem = footage.stem
         self.size = footage.size
-        self.fps = footage.fps / selection.stride
+        self.fps = footage.fps / self._step
         self.aspect = footage.aspect
         self.paths = tuple(paths)
         self.is_pair = is_pair
         self.rereadable = footage.rereadable
         self.begins = None if footage.origin is None else footage.origin + self._time_of_first(footage)
+        self.opened, self.decoder = footage.opened, footage.decoder
         self.notes = tuple(f"{paths[0] if paths else footage.stem}: {note}" for note in footage.notes)
         self.count: int | None = None
         self._same_length = same_length and not is_pair

@@ -44,13 +44,14 @@ class ImageReader:
                     "resize one of them first"
                 )
         self._range: ChosenRange = choose_range(self._samples(opening), choice)
-        self._opening = [to_frame(image, self._range) for image in opening]
+        self._opening = {index: to_frame(image, self._range) for index, image in enumerate(opening)}
         self.footage = Footage(
             stem,
             (height, width),
             fps,
             len(paths),
             notes=(*notes, *_note_pages(paths, opening), *note_range(opening[0], self._range, choice)),
+            opened=len(opening),
         )
         stems = [path.stem for path in paths]
         # a.png and a.jpg, or the same name in two folders: number them, because names of outputs have to be unique.
@@ -71,7 +72,12 @@ class ImageReader:
     def read(self, first: int, stop: int | None, step: int) -> Iterator[Frame]:
         """Yield images first, first + step, ... before `stop`; see FrameReader."""
         for index in range(len(self._paths))[first:stop:step]:
-            yield self._opening[index] if index < 2 else to_frame(read_stored(self._paths[index]), self._range)
+            yield self._open(index)
+
+    def _open(self, index: int) -> Frame:
+        # The first two are there; those of a sequence would stay for nothing once they were given.
+        frame = self._opening.get(index) if len(self._paths) == 2 else self._opening.pop(index, None)
+        return to_frame(read_stored(self._paths[index]), self._range) if frame is None else frame
 
 
 def spread(length: int) -> list[int]:

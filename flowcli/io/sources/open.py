@@ -129,7 +129,7 @@ def expect_pairs(inputs: Sequence[str], selection: Selection, fps: Fraction | No
     except (FlowcliError, OSError):
         return 0
     first, stop = selection.indices(length, rate)
-    frames = len(range(first, stop or 0, selection.stride))
+    frames = len(range(first, stop or 0, selection.step((stop or 0) - first, rate)))
     return frames - 1 + same_length if frames > 1 else 0
 
 

@@ -7,6 +7,7 @@ timestamp of every frame, the display matrix, the pixel aspect and decoding erro
 
 from __future__ import annotations
 
+import os
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -33,6 +34,9 @@ from flowcli.io.video.deinterlace import REACH, deinterlace, is_interlaced
 from flowcli.io.video.index import index_video
 from flowcli.io.video.packets import checksum_of
 from flowcli.io.video.picture import PictureMaker
+
+# Pictures that a decoder keeps for others, mostly 4 or 5; and bytes of the rest of it.
+_REFERENCES, _LIBRARIES = 8, 2**24
 
 
 class VideoReader:
@@ -70,6 +74,7 @@ class VideoReader:
             index.times,
             origin=start * tick,
             notes=tuple(self._notes()),
+            decoder=_count_decoder_bytes(first),
         )
         # What is wrong outside of the selection is nobody's business.
         self._first, last = selection.indices(index.length, index.fps, index.times)
@@ -192,6 +197,13 @@ class VideoReader:
             last = frame
             yield frame
             number += 1
+
+
+def _count_decoder_bytes(frame: VideoFrame) -> int:
+    # Pictures that later ones refer to, and one per thread; FFmpeg starts no more than 16. Subsampled colours, or not.
+    depth = max((part.bits for part in frame.format.components), default=8)
+    pictures = _REFERENCES + min(os.cpu_count() or 1, 16)
+    return _LIBRARIES + pictures * frame.width * frame.height * 3 // 2 * (1 if depth <= 8 else 2)
 
 
 class _Found:
