@@ -218,10 +218,12 @@ def main() -> None:
     parser.add_argument("--outputs", choices=OUTPUTS, default="both")
     parser.add_argument("--signal", choices=["KILL", "TERM", "INT"], default="KILL")
     parser.add_argument("--change-outputs", action="store_true")
+    parser.add_argument("--size", default="192x144", help="WIDTHxHEIGHT of the frames; smaller ones take less time")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        inputs = make_inputs(folder / "in", [40, 75, 100, 33], (144, 192))
+        width, height = map(int, options.size.split("x"))
+        inputs = make_inputs(folder / "in", [40, 75, 100, 33], (height, width))
         from flowcli import estimator  # noqa: F401 - before it is forked
 
         def batch(output: Path, chosen: list[str], shard: str = "1/1") -> list[str]:

@@ -24,7 +24,7 @@ LEVELS = {
     "options": 4, "motion": 4,
     "methods": 5,
     "estimator": 6,
-    "output": 7, "training": 7, "benchmark": 7,
+    "output": 7, "training": 7, "benchmark": 7, "viewer": 7,
     "evaluation": 8, "jobs": 8,
     "cli": 9, "__main__": 10,
 }  # fmt: skip

@@ -27,6 +27,7 @@ from flowcli.cli.stats import stats
 from flowcli.cli.streams import StandardOutput, discard_stdout, flush_stdout, prepare_streams
 from flowcli.cli.submission import submission
 from flowcli.cli.train import train
+from flowcli.cli.view import view
 from flowcli.cli.warp import warp
 from flowcli.cli.weights import weights_app
 from flowcli.errors import FlowcliError, UsageError
@@ -57,7 +58,7 @@ def _root(
 
 
 # The order of the help text.
-for _command in (estimate, batch, stats, render, convert, warp, diff, evaluate, submission, train):
+for _command in (estimate, batch, stats, view, render, convert, warp, diff, evaluate, submission, train):
     app.command()(_command)
 app.add_typer(weights_app, name="weights")
 for _command in (info, bench):
@@ -92,10 +93,14 @@ def _run() -> int | str | None:
         message("flowcli: interrupted")
         return 130
     except OSError as error:
-        # Help and version are written by Typer and by rich. All other faults of files are told in a line of their own
-        # by now; one that is not is a bug.
+        # Help and version are written by Typer and by rich. Other faults of files are told in a line of their own by
+        # now, but for what the system says already when it is asked whether a file is there: of a name that is too
+        # long, a folder that may not be entered, a disk that fails. One that names no file is a bug.
         if not _raised_by_terminal_library(error):
-            raise
+            if error.filename is None:
+                raise
+            message(f"flowcli: {os.fsdecode(error.filename)}: cannot be used: {error.strerror or error}")
+            return 1
         StandardOutput.fault = error
         discard_stdout()
         return 1

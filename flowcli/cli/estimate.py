@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowcli.cli import format_options, options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
+from flowcli.cli.page_options import PagePath
 from flowcli.cli.remote_files import with_remote_files
 from flowcli.options import EstimatorOptions
 
@@ -21,6 +22,7 @@ def estimate(
     dtype: format_options.Dtype = "float32",
     audio: format_options.Audio = "none",
     backward: options.Backward = False,
+    view: PagePath = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     json: options.Json = False,
@@ -48,6 +50,7 @@ def estimate(
     from contextlib import closing
 
     from flowcli.cli.console import message, print_json, print_result, progress
+    from flowcli.cli.view_pairs import EstimatePage
     from flowcli.errors import OutputError
     from flowcli.io.flow.storage import FlowStorage
     from flowcli.io.own_results import describe_left_out
@@ -101,6 +104,7 @@ def estimate(
             f"{folder}: an estimate was interrupted there; --resume goes on with it, --overwrite begins anew"
         )
     plan.check(source, read, overwrite=overwrite or resume)
+    page = None if view is None else EstimatePage(view, source, plan, read, overwrite=overwrite, resume=resume)
     settings = BatchSettings(
         selection=selection,
         fps=rate,
@@ -118,10 +122,15 @@ def estimate(
 
     began = time.monotonic()
     estimator = build_estimator(estimator_options)
-    with closing(job.run(estimator, overwrite=overwrite, resume=resume)) as pairs:
+    watch = None if page is None else page.add
+    with closing(job.run(estimator, overwrite=overwrite, resume=resume, watch=watch)) as pairs:
         for _ in progress(pairs, total=source.count, description=source.stem):
             pass
     outputs = [str(destination.path) for destination in plan.destinations]
+    if page is not None:
+        for note in page.write(estimator, source.stem):
+            message(note)
+        outputs.append(str(page.path))
     if json:
         height, width = source.size
         print_json(

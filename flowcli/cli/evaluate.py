@@ -72,7 +72,7 @@ def evaluate(
             min=1,
             metavar="N",
             rich_help_panel=REPORT,
-            help="Draw the N worst pairs of each model: frame, truth, estimate, error.",
+            help="Draw the N worst pairs of each model: frame, truth, estimate, error; and a page to look into them.",
         ),
     ] = None,
     output: Annotated[
@@ -124,7 +124,7 @@ def evaluate(
     from flowcli.runtime.process import configure_process
 
     found = {name: find_flows(folder, chosen) for name, folder in _named(flows or []).items()}
-    models = list(dict.fromkeys([*(model or ([] if flows else ["compact"])), "zero"]))
+    models: list[str] = list(dict.fromkeys([*(model or ([] if flows else ["compact"])), "zero"]))
     configure_process(estimator_options.threads)
     estimators = {name: Estimator(method) for name, method in build_methods(models, estimator_options).items()}
     summary = benchmark_summary() if dataset else pair_list_summary()
@@ -136,7 +136,7 @@ def evaluate(
             summary.add(name, result)
             worst.add(result)
         if output is not None:
-            for path in worst.save(output, name):
+            for path in [*worst.save(output, name), worst.save_page(output, name)]:
                 message(f"wrote {path}")
 
     rows = summary.pair_rows() if per_pair else summary.dataset_rows()

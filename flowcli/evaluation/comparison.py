@@ -38,7 +38,7 @@ def draw_comparison(
     """
     errors = error_map(estimate, truth, truth_factor)
     known = np.isfinite(errors)
-    truth = _thin(truth, truth_factor)
+    truth = thin(truth, truth_factor)
     scale = choose_scale(truth)
     panels = [
         (frame, name),
@@ -51,7 +51,8 @@ def draw_comparison(
     return np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])])
 
 
-def _thin(truth: FlowField, factor: int) -> FlowField:
+def thin(truth: FlowField, factor: int) -> FlowField:
+    """Return every `factor`-th row and column of a truth, on the grid of the estimate."""
     if factor == 1:
         return truth
     valid = None if truth.valid is None else truth.valid[::factor, ::factor]

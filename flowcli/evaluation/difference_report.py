@@ -26,7 +26,7 @@ class DifferenceReport:
         """Take the difference of two files."""
         self._pool.add(found.errors)
         self._largest = max(self._largest, found.largest)
-        figures = {key: found.errors.value(key) for key in KEYS}
+        figures: dict[str, object] = {key: found.errors.value(key) for key in KEYS}
         row: dict[str, object] = (
             {"name": name, "flow": str(flow), "reference": str(reference)}
             | figures

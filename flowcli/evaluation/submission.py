@@ -70,7 +70,7 @@ def _list_sintel(root: Path) -> list[TestPair]:
             for number in range(min(numbers), max(numbers)):
                 frames = [folder / sequence / f"frame_{n:04d}.png" for n in (number, number + 1)]
                 layout.files(*frames)
-                pairs.append(TestPair(*frames, Path(rendering, sequence, f"frame_{number:04d}.flo")))
+                pairs.append(TestPair(frames[0], frames[1], Path(rendering, sequence, f"frame_{number:04d}.flo")))
     return pairs
 
 

@@ -29,7 +29,10 @@ class Failed:
         """Describe an exception."""
         if isinstance(error, FlowcliError):
             return cls(" ".join(str(error).split()))
-        text = " ".join(str(error).split())
+        try:
+            text = " ".join(str(error).split())
+        except Exception:  # of somebody's own class, whose text cannot be made; the item is at fault, not the batch
+            text = "(it has no text)"
         return cls(f"unexpected {type(error).__name__}: {text}", "".join(traceback.format_exception(error)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 
 from flowcli.errors import FlowcliError
@@ -14,7 +14,7 @@ from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import BatchSettings
 from flowcli.output.plan import OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
-from flowcli.output.writer import OutputWriter
+from flowcli.output.writer import OutputWriter, PairFlow
 
 
 class InputJob:
@@ -33,13 +33,21 @@ class InputJob:
         self.scale = SequenceScale(settings.look.scale)
         self.fault: FlowcliError | None = None
 
-    def run(self, estimator: Estimator, *, overwrite: bool, resume: bool) -> Generator[None, None, None]:
+    def run(
+        self,
+        estimator: Estimator,
+        *,
+        overwrite: bool,
+        resume: bool,
+        watch: Callable[[PairFlow], None] | None = None,
+    ) -> Generator[None, None, None]:
         """Do it; yields after every pair that is written.
 
         Args:
             estimator: makes the flow.
             overwrite: begin anew, and replace files that are there.
             resume: go on where an earlier run stopped.
+            watch: gets every result of this run once it is written, and must not keep it.
 
         Raises:
             InputError, FormatError: the first pair cannot be read.
@@ -68,6 +76,8 @@ class InputJob:
             backward, resize = plan.needs_backward, settings.resize
             flows = write_flows(stream.take(), estimator, writer, backward=backward, resize=resize, depth=depth)
             for result in stack.enter_context(closing(flows)):
+                if watch is not None:
+                    watch(result)
                 del result
                 self.done += 1
                 if progress is not None:

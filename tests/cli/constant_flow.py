@@ -47,4 +47,6 @@ class ConstantFlows:
         for model in self.answers:
             row = METHODS["coarse_to_fine" if model == "compact" else model]
             monkeypatch.setitem(METHODS, model, replace(row, builder=self, checkpoint=False))
-        monkeypatch.setattr("flowcli.runtime.process.configure_process", self.configured.append)
+        monkeypatch.setattr(
+            "flowcli.runtime.process.configure_process", lambda threads, **_: self.configured.append(threads)
+        )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,7 +15,7 @@ from flowcli import __version__
 from flowcli.cli.app import app, main
 from flowcli.errors import InputError, UsageError
 from flowcli.io.flow import read_flow
-from flowcli.io.image import read_image
+from flowcli.io.image import read_image, write_image
 
 # Groups of commands come last in typer's help.
 COMMANDS = ("estimate", "batch", "render", "convert", "evaluate", "train", "info", "bench", "demo", "weights")
@@ -71,6 +72,35 @@ def test_the_boundary_turns_errors_into_one_line(
         main()
     assert caught.value.code == code
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "info NAME",
+        "estimate NAME -o x/",
+        "estimate a.png NAME",
+        "estimate a.png b.png -o NAME.flo",
+        "batch NAME -o out",
+        "batch . -o NAME",
+        "render NAME -o x.png",
+        "convert NAME x.flo",
+        "evaluate --pairs NAME",
+    ],
+)
+def test_a_name_that_the_system_does_not_take_is_one_line(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.setattr(sys, "argv", ["flowcli", *line.replace("NAME", "n" * 300).split()])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    error = capsys.readouterr().err
+    assert "File name too long" in error
+    assert error.count("\n") == 1
 
 
 def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def test_the_worst_pairs_of_each_model_are_drawn(pair_list: Path, tmp_path: Path
     folder = tmp_path / "worst"
     result = run("--pairs", pair_list, "--model", "dis", "--save-worst", "1", "-o", folder)
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in folder.iterdir()) == ["dis_001_small_c.png", "zero_001_small_c.png"]
+    assert sorted(path.name for path in folder.glob("*.png")) == ["dis_001_small_c.png", "zero_001_small_c.png"]
     assert f"wrote {folder / 'dis_001_small_c.png'}" in result.stderr
     assert "wrote" not in result.stdout
 
@@ -153,7 +153,7 @@ def test_each_model_gets_the_options_that_it_knows(pair_list: Path) -> None:
     options += ["--overlap", "20", "--batch", "4", "--memory", "2.5", "--preset", "fast", "--kernels", "torch"]
     assert run("--pairs", pair_list, *options).exit_code == 0
     everything = EstimatorOptions("compact", "dis", False, "fast", "cuda:1", "bf16", "torch", 2.5, 4, 20, 3)
-    assert FLOWS.built == [everything, EstimatorOptions("zero", threads=3)]
+    assert FLOWS.built == [everything, EstimatorOptions("zero", memory=2.5, threads=3)]
     assert FLOWS.configured == [3]
 
 

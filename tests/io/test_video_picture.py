@@ -52,6 +52,17 @@ def test_interlaced_video_is_deinterlaced_and_said(tmp_path, monkeypatch, name, 
     assert measure_combs(frames) < 0.5 * measure_combs(decode_with_ffmpeg(path))
 
 
+def test_pictures_too_narrow_for_the_filter_are_left_as_they_are(tmp_path):
+    # Their planes of colour have a single column.
+    frames = np.ascontiguousarray(pictures(4)[:, :, :2])
+    path = encode(tmp_path / "clip.mpg", ("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-q:v", "2"), frames)
+    assert "is interlaced" in open_source([str(path)]).notes[0]
+    read = np.array(list(VideoReader(path).read(0, None, 1)))
+    assert read.shape == frames.shape
+    # Colours are those of two columns together.
+    assert np.abs(read.mean((2, 3)) - frames.mean((2, 3))).max() < 12
+
+
 def measure_combs(frames):
     """How far lines are from the mean of their neighbours, in levels."""
     grey = np.asarray(frames).astype(float).mean(3)

@@ -46,3 +46,13 @@ def test_ctrl_c_is_no_fault_of_an_item(make_folder, make_job, mean_flow, tmp_pat
 
 def test_cores_are_counted():
     assert 1 <= local.count_cores() <= (os.cpu_count() or 1)
+
+
+def test_an_exception_that_cannot_say_what_it_is():
+    class Odd(Exception):
+        def __str__(self):
+            raise ZeroDivisionError
+
+    failed = Failed.by(Odd())
+    assert failed.reason == "unexpected Odd: (it has no text)"
+    assert failed.details

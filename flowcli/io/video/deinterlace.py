@@ -17,6 +17,8 @@ from flowcli.io.video.container import has_fields
 
 # Frames before and after one that its picture depends on.
 REACH = 1
+# Rows and columns of a plane; the filter refuses what is smaller, where there is nothing to comb.
+_SMALLEST = 3
 
 
 def is_interlaced(stream: VideoStream, first: VideoFrame) -> bool:
@@ -36,12 +38,18 @@ def deinterlace(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
             if graph is not None:
                 yield from _drain(graph)
             shape = (frame.width, frame.height, frame.format.name)
-            graph = _make_graph(frame)
-        assert graph is not None
+            graph = _make_graph(frame) if _is_large_enough(frame) else None
+        if graph is None:
+            yield frame
+            continue
         graph.vpush(frame)
         yield from _pull(graph)
     if graph is not None:
         yield from _drain(graph)
+
+
+def _is_large_enough(frame: VideoFrame) -> bool:
+    return all(min(part.width, part.height) >= _SMALLEST for part in frame.format.components)
 
 
 def _make_graph(frame: VideoFrame) -> Graph:
