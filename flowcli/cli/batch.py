@@ -9,7 +9,7 @@ import typer
 
 from flowcli.cli import format_options, options
 from flowcli.cli.estimator_options import with_estimator_options
-from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip
+from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip, SampleFps
 from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from flowcli.cli.batch_run import BatchRequest
     from flowcli.jobs.batch import Outcome
 
+BatchConfidence = Annotated[
+    bool,
+    typer.Option("--confidence", rich_help_panel=options.FILES, help="Write maps of how well both directions agree."),
+]
 BatchStats = Annotated[
     Path | None,
     typer.Option(
@@ -42,6 +46,7 @@ def batch(
     viz_format: format_options.BatchVizFormat = None,
     backward: options.Backward = False,
     occlusion: options.BatchOcclusion = False,
+    confidence: BatchConfidence = False,
     stats: BatchStats = None,
     per_clip: PerClip = False,
     moving: Moving = 1.0,
@@ -53,7 +58,7 @@ def batch(
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
-    sample_fps: options.SampleFps = None,
+    sample_fps: SampleFps = None,
     same_length: options.SameLength = False,
     range: options.Range = "auto",
     strict: options.Strict = False,
@@ -62,6 +67,7 @@ def batch(
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
+    legend_at: options.LegendAt = "auto",
     estimator_options: EstimatorOptions = EstimatorOptions(),
     jobs: options.Jobs = 1,
     shard: options.ShardOf = None,
@@ -102,11 +108,12 @@ def batch(
         options.read_selection(start, end, stride, sample_fps),
         options.read_fps(fps),
         options.read_resize(resize),
-        Appearance(style, scale, legend),
+        Appearance(style, scale, legend or legend_at != "auto", legend_at),
         same_length,
         options.read_range(range),
         strict,
         None if stats is None else MotionOptions(moving, camera, consistency),
+        confidence,
         FlowStorage(bound, layout, dtype),
         audio == "copy",
     )

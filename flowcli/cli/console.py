@@ -48,6 +48,18 @@ def rename_results(rename: Callable[[str], str]) -> Iterator[None]:
         _Held.rename = None
 
 
+class Console:
+    """How much is said, and what has been.
+
+    Attributes:
+        quiet: whether messages and progress are left out; what went wrong is told all the same.
+        has_json: whether a result went to stdout as JSON: a second one would make it no JSON.
+    """
+
+    quiet = False
+    has_json = False
+
+
 def print_result(text: str) -> None:
     """Write one result line to stdout, at once: whoever reads it may wait for it."""
     _write(f"{text}\n")
@@ -55,6 +67,7 @@ def print_result(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Write `value` to stdout as indented JSON; NaN and infinity are refused because JSON has neither."""
+    Console.has_json = True
     _write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -67,6 +80,12 @@ def _write(text: str) -> None:
 
 
 def message(text: str) -> None:
+    """Write one line to stderr, unless it should be quiet; see `complain`."""
+    if not Console.quiet:
+        complain(text)
+
+
+def complain(text: str) -> None:
     """Write one line to stderr, whatever names are in it; if nobody can hear it, the work goes on."""
     text = text if _Held.rename is None else _Held.rename(text)
     with suppress(OSError):
@@ -85,7 +104,7 @@ def progress(
         desc=description,
         unit=unit,
         file=sys.stderr,
-        disable=not sys.stderr.isatty(),
+        disable=Console.quiet or not sys.stderr.isatty(),
         dynamic_ncols=True,
         leave=False,
     )
@@ -100,7 +119,7 @@ def progress_bar(description: str, unit: str = "pair") -> tqdm[NoReturn]:
         desc=description,
         unit=unit,
         file=sys.stderr,
-        disable=not sys.stderr.isatty(),
+        disable=Console.quiet or not sys.stderr.isatty(),
         dynamic_ncols=True,
         leave=False,
     )

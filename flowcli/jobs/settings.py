@@ -40,6 +40,7 @@ class BatchSettings:
         motion: how motion statistics are made; None for none.
         storage: how flow is stored where its format leaves a choice.
         sound: whether the sound of a film goes beside the pictures made from it.
+        confidence: maps of confidence too, in the kind of the pictures.
     """
 
     flow_suffix: str | None = None
@@ -55,6 +56,7 @@ class BatchSettings:
     values: RangeChoice = "auto"
     strict: bool = False
     motion: MotionOptions | None = None
+    confidence: bool = False
     storage: FlowStorage = PLAIN
     sound: bool = False
 
@@ -79,6 +81,8 @@ class BatchSettings:
         if rate is not None:
             # Only then, so that journals from before there was a choice still fit.
             plain["selection"]["sample_fps"] = str(rate)
+        if plain["look"]["place"] == "auto":
+            del plain["look"]["place"]
         fps = None if self.fps is None else str(self.fps)
         return choose_settings(output, plain | {"fps": fps, "values": str(self.values), "part": PART})
 
@@ -104,6 +108,7 @@ class BatchSettings:
             is_pair=is_pair,
             storage=self.storage,
             sound=self.sound,
+            confidence=place(f"{name}.confidence", masks if self.confidence else None),
         )
         if self.motion is None:
             return plan

@@ -19,6 +19,8 @@ from flowcli.io.sources import PairName
 from flowcli.io.video.formats import VIDEO_FORMATS
 
 VIDEO_SUFFIXES = tuple(VIDEO_FORMATS)
+# What standard output is called.
+STREAM = "-"
 # Of the motion statistics of one clip: one line of JSON per pair.
 ROWS_SUFFIX = ".stats.jsonl"
 
@@ -58,6 +60,11 @@ class Destination:
     def is_clip(self) -> bool:
         """Whether all pairs go into one array."""
         return self.form in (Form.CLIP, Form.SEGMENT)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is standard output."""
+        return str(self.path) == STREAM and not self.is_folder
 
     @property
     def is_joined(self) -> bool:
@@ -128,6 +135,8 @@ def flow_destination(text: str, kind: str = ".flo", *, is_pair: bool = True) -> 
         UsageError: a suffix that is not in FORMATS, or a folder for what is one file.
         InputError: a format whose Python module is not installed.
     """
+    if text == STREAM:
+        return Destination(Path(text), ".flo", False)
     clip = find_clip_format(Path(text).suffix)
     if clip is not None and _names_clip(text, clip, is_pair=is_pair):
         clip.check_available()
@@ -183,6 +192,8 @@ def picture_destination(text: str, folder_suffix: str = ".png") -> Destination:
     Raises:
         UsageError: an unknown suffix.
     """
+    if text == STREAM:
+        return Destination(Path(text), ".y4m", False)
     suffix = folder_suffix if _names_folder(text) else Path(text).suffix.lower()
     known = PICTURE_SUFFIXES if _names_folder(text) else (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
     if suffix not in known:

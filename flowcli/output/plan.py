@@ -24,6 +24,7 @@ FLOW, BACKWARD_FLOW = "flow", f"flow.{BACKWARD}"
 BOTH_FLOWS = "flow.both"
 PICTURES, BACKWARD_PICTURES = "pictures", f"pictures.{BACKWARD}"
 OCCLUSION = "occlusion"
+CONFIDENCE = "confidence"
 # Motion statistics, of both directions or of the forward flow alone.
 MOTION, FORWARD_MOTION = "motion", "motion.forward"
 
@@ -82,6 +83,11 @@ class OutputPlan:
         """Every destination, those of the backward flow included."""
         return [output.destination for output in self.outputs]
 
+    @property
+    def has_stream(self) -> bool:
+        """Whether an output goes to standard output."""
+        return any(destination.is_stream for destination in self.destinations)
+
     def check(self, source: FrameSource, inputs: InputFiles, *, overwrite: bool) -> None:
         """Raise a FlowcliError if the outputs do not fit the source or cannot be written; makes folders.
 
@@ -94,27 +100,31 @@ class OutputPlan:
             UsageError: one file for a whole sequence, or one file for two outputs, or for input and output.
             OutputError: a file exists already, or cannot be written.
         """
-        for destination in self.destinations:
+        streams = [destination for destination in self.destinations if destination.is_stream]
+        if len(streams) > 1 or (streams and any(".backward" in output.content for output in self.outputs)):
+            raise UsageError("standard output takes one kind of result; name files for the others, --backward included")
+        places = [destination for destination in self.destinations if not destination.is_stream]
+        for destination in places:
             if not (source.is_pair or destination.is_folder or destination.is_joined):
                 raise UsageError(
                     f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
                     f"name a folder instead, such as {destination.path.with_suffix('')}/"
                 )
         # By their real places: a link to a folder is that folder.
-        files = [[os.path.realpath(file) for file in d.files("")] for d in self.destinations]
+        files = [[os.path.realpath(file) for file in d.files("")] for d in places]
         counts = Counter(file for together in files for file in together)
-        for destination, together in zip(self.destinations, files, strict=True):
+        for destination, together in zip(places, files, strict=True):
             if any(counts[file] > 1 for file in together):
                 raise UsageError(f"{destination.path}: named for two outputs; give each its own name")
         names = [source.name(k) for k in range(source.count or 0)]
-        for destination in self.destinations:
+        for destination in places:
             inputs.check(destination, (file for name in names for file in destination.files(name)))
         for output in self.outputs:
             if output.sound:
                 from flowcli.io.video.sound import check_sound
 
                 check_sound(_find_film(source), output.destination.path)
-        for destination in self.destinations:
+        for destination in places:
             destination.check(names, overwrite=overwrite)
 
 
@@ -133,6 +143,7 @@ def arrange_outputs(
     is_pair: bool = True,
     storage: FlowStorage = PLAIN,
     sound: bool = False,
+    confidence: Destination | None = None,
 ) -> OutputPlan:
     """Return the plan with these outputs, None for what is not wanted.
 
@@ -145,13 +156,14 @@ def arrange_outputs(
         is_pair: whether the input is two images, each of which has a flow of its own.
         storage: how flow is stored where its format leaves a choice.
         sound: whether the sound of the film goes beside the pictures of videos.
+        confidence: maps of how well both directions agree.
     """
     together = backward and not is_pair and flow is not None and holds_both(flow)
     rows = [(BOTH_FLOWS if together else FLOW, flow), (PICTURES, pictures)]
     if backward:
         rows += [(BACKWARD_FLOW, None if together else flow and flow.variant(BACKWARD))]
         rows += [(BACKWARD_PICTURES, pictures and pictures.variant(BACKWARD))]
-    rows.append((OCCLUSION, occlusion))
+    rows += [(OCCLUSION, occlusion), (CONFIDENCE, confidence)]
     return OutputPlan(
         tuple(Output(content, place, storage, sound and place.is_video) for content, place in rows if place is not None)
     )
@@ -173,6 +185,7 @@ def plan_outputs(
     flow_format: str | None,
     storage: FlowStorage = PLAIN,
     sound: bool = False,
+    confidence: str | None = None,
 ) -> OutputPlan:
     """Return the outputs that the user asked for, or the default ones in the current folder.
 
@@ -182,6 +195,7 @@ def plan_outputs(
         pictures: `-v` as typed.
         occlusion: `--occlusion` as typed.
         backward: whether flow and pictures of frame 2 -> frame 1 are wanted too.
+        confidence: `--confidence` as typed.
         flow_format: what `find_kind` knows, for the files in a flow folder; None for .flo.
         storage: how flow is stored where its format leaves a choice.
         sound: whether the sound of the film goes beside the pictures.
@@ -191,7 +205,7 @@ def plan_outputs(
         InputError: a format whose Python module is not installed.
     """
     # Masks alone may be wanted; a backward flow is wanted as flow or picture.
-    if flow is None and pictures is None and (occlusion is None or backward):
+    if flow is None and pictures is None and (backward or (occlusion is None and confidence is None)):
         if source.is_pair:
             flow, pictures = f"{source.stem}.flo", f"{source.stem}.flow.png"
         else:
@@ -208,6 +222,7 @@ def plan_outputs(
         is_pair=source.is_pair,
         storage=storage,
         sound=sound,
+        confidence=None if confidence is None else picture_destination(confidence),
     )
     check_storage(plan)
     if sound and not any(output.sound for output in plan.outputs):

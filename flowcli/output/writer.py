@@ -20,6 +20,7 @@ from flowcli.output.plan import (
     BACKWARD_FLOW,
     BACKWARD_PICTURES,
     BOTH_FLOWS,
+    CONFIDENCE,
     FORWARD_MOTION,
     MOTION,
     OCCLUSION,
@@ -30,15 +31,20 @@ from flowcli.output.plan import (
 from flowcli.output.rows import RowSink
 from flowcli.output.scale import SequenceScale
 from flowcli.output.sinks import ClipSink, FileSink, Sink, open_picture_sink
+from flowcli.output.stream import ByteStream, FlowStream, PictureStream
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How pictures look: a name of `viz.STYLES`, the scale in pixels (None: chosen for the sequence), the legend."""
+    """How pictures look: a name of `viz.STYLES`, the scale in pixels (None: chosen for the sequence), the legend.
+
+    `place` is that of the legend, one of `viz.styles.LEGEND_PLACES`.
+    """
 
     style: str = "wheel"
     scale: float | None = None
     legend: bool = False
+    place: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +72,7 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         *,
         overwrite: bool,
         motion: MotionOptions | None = None,
+        stream: ByteStream | None = None,
     ) -> None:
         """Open the destinations.
 
@@ -77,6 +84,7 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
             model: for the metadata of videos.
             overwrite: whether files that are there already may be replaced.
             motion: how motion is measured; needed where the plan has statistics.
+            stream: standard output; needed where the plan has it.
         """
         self._stack = ExitStack()
         self._channels: list[Callable[[PairFlow], None]] = []
@@ -86,8 +94,16 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
             PICTURES: self._draw_forward,
             BACKWARD_PICTURES: self._draw_backward,
             OCCLUSION: draw_occlusion,
+            CONFIDENCE: draw_confidence,
         }
         for output in plan.outputs:
+            if output.destination.is_stream:
+                assert stream is not None
+                if output.content in drawings:
+                    self._add(PictureStream(stream, source.fps, source.aspect), drawings[output.content])
+                else:
+                    self._add(FlowStream(stream), _backward if output.content == BACKWARD_FLOW else _forward)
+                continue
             if output.content in (MOTION, FORWARD_MOTION):
                 assert motion is not None
                 path = output.destination.path
@@ -173,7 +189,9 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         from flowcli.viz import render
 
         look = self._look
-        return render(field, look.style, self._scale.value, legend=look.legend, frame=frame, frame2=frame2)
+        return render(
+            field, look.style, self._scale.value, legend=look.legend, frame=frame, frame2=frame2, place=look.place
+        )
 
 
 def describe(output: Output, model: str, look: Appearance, scale: SequenceScale) -> str:
@@ -201,3 +219,14 @@ def draw_occlusion(result: PairFlow) -> Frame:
 
     mask = find_occlusion(result.forward, _backward(result))
     return np.repeat(np.where(mask, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
+
+
+def draw_confidence(result: PairFlow) -> Frame:
+    """Return uint8 `(H, W, 3)`: how well both directions agree at the pixels of frame 1, 0 black to 1 white.
+
+    At 128 and above a pixel passes the check that the occlusion masks are made by.
+    """
+    from flowcli.coarse_to_fine.consistency import find_confidence
+
+    level = np.rint(255 * find_confidence(result.forward, _backward(result))).astype(np.uint8)
+    return np.repeat(level[..., None], 3, axis=2)
