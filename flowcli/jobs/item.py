@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
 
 from flowcli.errors import InputError, OutputError
 from flowcli.estimator import Estimator
 from flowcli.io.atomic import mark_temporary_files
 from flowcli.io.own_results import STATE_FOLDER
-from flowcli.io.sources import FrameSource, open_source
+from flowcli.io.remote import LocalCopies
+from flowcli.io.sources import FrameSource, PairName, open_source
 from flowcli.io.video.damage import Met
-from flowcli.io.video.join import join_videos
-from flowcli.jobs.attempt import Files
 from flowcli.jobs.job import (
     Advanced,
     Ended,
@@ -33,13 +33,13 @@ from flowcli.jobs.job import (
     count_parts,
     measure_files,
 )
+from flowcli.jobs.joining import join, note_silence
 from flowcli.jobs.memory import plan_layout
 from flowcli.jobs.moving import remove_files
 from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART
-from flowcli.output.rows import join_rows
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
-from flowcli.output.writer import OutputWriter, describe
+from flowcli.output.writer import OutputWriter
 
 __all__ = [
     "Advanced",
@@ -64,14 +64,23 @@ def work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None
         OutputError: the results cannot be written.
         EngineError: the estimator failed.
     """
-    with mark_temporary_files(job.owner):
-        yield from _work_item(job, estimator)
+    with (
+        mark_temporary_files(job.owner),
+        LocalCopies(job.item.inputs) as copies,
+        closing(_work_item(job, copies, estimator)) as events,
+    ):
+        for event in events:
+            if isinstance(event, Started):
+                event = replace(event, notes=tuple(map(copies.rename, event.notes)))
+            elif isinstance(event, Ended | Left) and event.fault is not None:
+                event = replace(event, fault=copies.rename(event.fault))
+            yield event
 
 
-def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:
+def _work_item(job: ItemJob, copies: LocalCopies, estimator: Estimator) -> Generator[Event, None, None]:
     settings = job.settings
     source = open_source(
-        job.item.inputs,
+        copies.inputs,
         selection=settings.selection,
         fps=settings.fps,
         values=settings.values,
@@ -89,7 +98,7 @@ def _work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, Non
     scale = SequenceScale(job.scale or settings.look.scale)
     if scale.fixed is None and any(task.output.is_drawn for task in job.tasks):
         scale = choose_sequence_scale(source)
-    yield Started(source.count, scale.fixed, job.first_part, source.notes)
+    yield Started(source.count, scale.fixed, job.first_part, (*source.notes, *note_silence(job, source)))
     _make_folders(job)
     left = yield from _work_parts(job, source, scale, estimator, depth)
     calls = (*job.calls, left)
@@ -112,11 +121,12 @@ def _work_parts(
     met: list[Met] = []
     for run in _find_runs(parts):
         stop = None if run.stop == total else run.stop * PART
-        with PairStream(source, run.start * PART, stop, depth) as stream:
+        leads = any(job.part_plan(part).needs_pair_before for part in run)
+        with PairStream(source, run.start * PART, stop, depth, leads=leads) as stream:
             for part in run:
                 plan = job.part_plan(part)
                 writer = OutputWriter(plan, source, settings.look, scale, model, overwrite=True, motion=settings.motion)
-                names: list[str] = []
+                names: list[PairName] = []
                 with closing(
                     write_flows(
                         stream.take(PART),
@@ -140,7 +150,9 @@ def _work_parts(
                 yield done
             if run.stop == total:
                 # What is wrong with an input is told after its last frame.
-                next(stream.take(1), None)
+                for pair in stream.take(1):
+                    if not pair.leads:
+                        break
         met.append(source.met)
         if stream.fault is not None:
             return Left(tuple(parts), fault=str(stream.fault), met=Met.of(met))
@@ -175,7 +187,7 @@ def _end(
         pairs, short = stopped.pairs or 0, stopped.short
         parts = pairs // PART + (short is not None)
         _remove_beyond(job, source, pairs)
-    files = _join(job, source, parts, model, scale)
+    files = join(job, source, (pairs, parts), model, scale)
     if short is not None:
         # Only now: the item is at its end where this part is.
         yield short
@@ -194,7 +206,8 @@ def _remove_beyond(job: ItemJob, source: FrameSource, pairs: int) -> None:
     assert source.count is not None
     for place in (task.place(0) for task in job.tasks):
         if place.is_folder:
-            remove_files(place.file(source.name(index)) for index in range(pairs, source.count))
+            names = map(source.name, range(pairs, source.count))
+            remove_files(path for name in names for path in place.files(name))
 
 
 def _make_folders(job: ItemJob) -> None:
@@ -206,17 +219,3 @@ def _make_folders(job: ItemJob) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{folder}: the folder cannot be made: {error.strerror or error}") from error
-
-
-def _join(job: ItemJob, source: FrameSource, parts: int, model: str, scale: SequenceScale) -> dict[str, Files]:
-    found: dict[str, Files] = {task.output.kind: {} for task in job.tasks}
-    for task in job.tasks:
-        if not task.output.destination.is_joined:
-            continue
-        segments = ((task.place(part).path, source.time(part * PART)) for part in range(parts))
-        if task.output.destination.is_video:
-            join_videos(segments, task.joined, describe(task.output, model, job.settings.look, scale))
-        else:
-            join_rows(segments, task.joined)
-        found[task.output.kind] = measure_files(job.folder, [task.joined])
-    return found

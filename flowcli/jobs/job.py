@@ -12,11 +12,12 @@ from itertools import count, islice
 from pathlib import Path
 
 from flowcli.errors import OutputError
+from flowcli.io.sources import PairName
 from flowcli.io.video.damage import Met
 from flowcli.jobs.attempt import FileMark, Files
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.settings import PART, BatchSettings
-from flowcli.output.destination import Destination
+from flowcli.output.destination import Destination, Form
 from flowcli.output.plan import Output, OutputPlan
 
 
@@ -39,6 +40,8 @@ class Task:
     def place(self, part: int) -> Destination:
         """Where the files of a part go."""
         final = self.output.destination
+        if final.is_clip:
+            return Destination(self.work / f"{part:06d}.npy", ".npy", False, Form.SEGMENT)
         if final.is_joined:
             return replace(final, path=self.work / f"{part:06d}{final.suffix}")
         if not self.staged:
@@ -136,14 +139,18 @@ class ItemJob:
 
     def part_plan(self, part: int) -> OutputPlan:
         """Return the outputs of one part, in the order of the tasks: those that lack it."""
-        return OutputPlan(tuple(replace(task.output, destination=task.place(part)) for task in self._tasks_of(part)))
+        return OutputPlan(
+            tuple(replace(task.output, destination=task.place(part), sound=False) for task in self._tasks_of(part))
+        )
 
-    def measure(self, part: int, names: list[str]) -> dict[str, Files]:
+    def measure(self, part: int, names: list[PairName]) -> dict[str, Files]:
         """Return the files of a part by kind of output, given the names of its pairs."""
         found: dict[str, Files] = {}
         for task in self._tasks_of(part):
             place = task.place(part)
-            found[task.output.kind] = measure_files(self.folder, list(dict.fromkeys(place.file(n) for n in names)))
+            found[task.output.kind] = measure_files(
+                self.folder, list(dict.fromkeys(path for name in names for path in place.files(name)))
+            )
         return found
 
     def _tasks_of(self, part: int) -> list[Task]:

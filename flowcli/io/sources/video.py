@@ -63,6 +63,8 @@ class VideoReader:
             if first is None:
                 raise FormatError(f"{path}: expected a video, found no frame in it{self._because()}")
             self._interlaced = is_interlaced(stream, first)
+            tick = stream.time_base or Fraction(0)
+            start = index.timestamps[0] if len(index.timestamps) else stream.start_time or 0
         self._maker = PictureMaker(first)
         height, width = first.height, first.width
         if self._maker.is_turned:
@@ -75,6 +77,7 @@ class VideoReader:
             index.length,
             aspect,
             index.times,
+            origin=start * tick,
             notes=tuple(self._notes()),
             decoder=_count_decoder_bytes(first),
         )
