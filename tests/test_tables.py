@@ -63,4 +63,4 @@ def test_one_row_each_is_in_the_help_and_works(tmp_path: Path) -> None:
     assert (tmp_path / "out.uv").stat().st_size == 8 + 7 * 9 * 2 * 4
     assert Image.open(tmp_path / "out.png").getcolors() == [(63, (255, 255, 255))]
     run(tmp_path, "convert", "out.uv", "out.flo")
-    assert "median=1  max=1" in run(tmp_path, "info", "out.flo")
+    assert "median=1  mean=1  p95=1  max=1" in run(tmp_path, "info", "out.flo")

@@ -9,12 +9,16 @@ import typer
 
 from flowcli.cli import options
 from flowcli.cli.estimator_options import with_estimator_options
-from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip
+from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip, SampleFps
 from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
     from flowcli.jobs.batch import Outcome
 
+BatchConfidence = Annotated[
+    bool,
+    typer.Option("--confidence", rich_help_panel=options.FILES, help="Write maps of how well both directions agree."),
+]
 BatchStats = Annotated[
     Path | None,
     typer.Option(
@@ -35,6 +39,7 @@ def batch(
     viz_format: options.BatchVizFormat = None,
     backward: options.Backward = False,
     occlusion: options.BatchOcclusion = False,
+    confidence: BatchConfidence = False,
     stats: BatchStats = None,
     per_clip: PerClip = False,
     moving: Moving = 1.0,
@@ -46,7 +51,7 @@ def batch(
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
-    sample_fps: options.SampleFps = None,
+    sample_fps: SampleFps = None,
     same_length: options.SameLength = False,
     range: options.Range = "auto",
     strict: options.Strict = False,
@@ -55,6 +60,7 @@ def batch(
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
+    legend_at: options.LegendAt = "auto",
     estimator_options: EstimatorOptions = EstimatorOptions(),
     jobs: options.Jobs = 1,
     shard: options.ShardOf = None,
@@ -90,11 +96,12 @@ def batch(
         options.read_selection(start, end, stride, sample_fps),
         options.read_fps(fps),
         options.read_resize(resize),
-        Appearance(style, scale, legend),
+        Appearance(style, scale, legend or legend_at != "auto", legend_at),
         same_length,
         options.read_range(range),
         strict,
         None if stats is None else MotionOptions(moving, camera, consistency),
+        confidence,
     )
     if scale is not None:
         check_scale(scale)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowcli.cli.console import message, progress_bar
+from flowcli.cli.console import complain, message, progress_bar
 from flowcli.cli.estimator_options import build_estimator
 from flowcli.errors import InputError
 
@@ -71,7 +71,7 @@ class BatchReport:
         """Say which inputs are not complete and why; raises InputError if there are any."""
         faults = [outcome for outcome in self.outcomes if outcome.fault is not None]
         for outcome in faults:
-            message(f"{outcome.name}: {outcome.fault}")
+            complain(f"{outcome.name}: {outcome.fault}")
         if faults:
             raise InputError(f"{len(faults)} of {self.size} inputs could not be used or not to their end; listed above")
 

@@ -18,6 +18,18 @@ Item = TypeVar("Item")
 _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 
+class Console:
+    """How much is said, and what has been.
+
+    Attributes:
+        quiet: whether messages and progress are left out; what went wrong is told all the same.
+        has_json: whether a result went to stdout as JSON: a second one would make it no JSON.
+    """
+
+    quiet = False
+    has_json = False
+
+
 def print_result(text: str) -> None:
     """Write one result line to stdout, at once: whoever reads it may wait for it."""
     write_stdout(f"{text}\n")
@@ -25,10 +37,17 @@ def print_result(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Write `value` to stdout as indented JSON; NaN and infinity are refused because JSON has neither."""
+    Console.has_json = True
     write_stdout(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def message(text: str) -> None:
+    """Write one line to stderr, unless it should be quiet; see `complain`."""
+    if not Console.quiet:
+        complain(text)
+
+
+def complain(text: str) -> None:
     """Write one line to stderr, whatever names are in it; if nobody can hear it, the work goes on."""
     with suppress(OSError):
         sys.stderr.write(f"{text.translate(_VISIBLE)}\n")
@@ -46,7 +65,7 @@ def progress(
         desc=description,
         unit=unit,
         file=sys.stderr,
-        disable=not sys.stderr.isatty(),
+        disable=Console.quiet or not sys.stderr.isatty(),
         dynamic_ncols=True,
         leave=False,
     )
@@ -61,7 +80,7 @@ def progress_bar(description: str, unit: str = "pair") -> tqdm[NoReturn]:
         desc=description,
         unit=unit,
         file=sys.stderr,
-        disable=not sys.stderr.isatty(),
+        disable=Console.quiet or not sys.stderr.isatty(),
         dynamic_ncols=True,
         leave=False,
     )

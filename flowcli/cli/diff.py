@@ -35,11 +35,11 @@ def diff(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Compare flow files with others: endpoint error, outliers, angular error, the largest error and where it is.
+    """Compare flow files with others, or with the truth.
 
-    EPE in px; shares beyond 1, 3 and 5 px; Fl: beyond 3 px and 5 % of the length in B (KITTI); WAUC (VIPER, Spring);
-    AE: angular error in degrees. Pixels count where both know the flow. Folders are compared with all below them, by
-    name; a flow that A lacks is an error.
+    EPE: endpoint error in px; shares beyond 1, 3 and 5 px; Fl: beyond 3 px and 5 % of the length in B (KITTI); WAUC
+    (VIPER, Spring); AE: angular error in degrees; the largest error and where it is. Pixels count where both know the
+    flow. Folders are compared with all below them, by name; a flow that A lacks is an error.
     """
     from contextlib import ExitStack
 

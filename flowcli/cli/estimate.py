@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from flowcli.cli import options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
 from flowcli.cli.page_options import PagePath
 from flowcli.options import EstimatorOptions
+
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        rich_help_panel=options.FILES,
+        help="With -o - or -v -: bare float32 u, v (H, W, 2), or bare RGB24, no headers.",
+    ),
+]
+
+
+ConfidencePath = Annotated[
+    str | None,
+    typer.Option(
+        "--confidence",
+        metavar="P",
+        rich_help_panel=options.FILES,
+        help="Maps of how well both directions agree, 0 black to 1 white; from the middle on a pixel is no occlusion.",
+    ),
+]
 
 
 @with_estimator_options
@@ -14,7 +38,9 @@ def estimate(
     output: options.FlowPath = None,
     viz: options.VizPath = None,
     occlusion: options.OcclusionPath = None,
+    confidence: ConfidencePath = None,
     format: options.FlowFormat = None,
+    raw: Raw = False,
     backward: options.Backward = False,
     view: PagePath = None,
     overwrite: options.Overwrite = False,
@@ -32,6 +58,7 @@ def estimate(
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
+    legend_at: options.LegendAt = "auto",
     estimator_options: EstimatorOptions = EstimatorOptions(),
 ) -> None:
     """Estimate optical flow between consecutive frames.
@@ -44,8 +71,9 @@ def estimate(
     from contextlib import closing
 
     from flowcli.cli.console import message, print_json, print_result, progress
+    from flowcli.cli.streams import write_binary
     from flowcli.cli.view_pairs import EstimatePage
-    from flowcli.errors import OutputError
+    from flowcli.errors import OutputError, UsageError
     from flowcli.io.own_results import describe_left_out
     from flowcli.io.sources import open_source
     from flowcli.jobs.one_input import InputJob
@@ -53,11 +81,12 @@ def estimate(
     from flowcli.jobs.settings import BatchSettings
     from flowcli.output.inputs import InputFiles
     from flowcli.output.plan import plan_outputs
+    from flowcli.output.stream import ByteStream
     from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
-    look = Appearance(style, scale, legend)
+    look = Appearance(style, scale, legend or legend_at != "auto", legend_at)
     target, rate = options.read_resize(resize), options.read_fps(fps)
     selection = options.read_selection(start, end, stride)
     source = open_source(
@@ -73,7 +102,7 @@ def estimate(
     )
     for note in source.notes:
         message(note)
-    plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format)
+    plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format, confidence=confidence)
     target.target(source.size)
     if scale is not None:
         check_scale(scale)
@@ -97,7 +126,14 @@ def estimate(
         values=options.read_range(range),
         strict=strict,
     )
-    job = InputJob(source, plan, settings)
+    stream = ByteStream(write_binary, raw) if plan.has_stream else None
+    if raw and stream is None:
+        raise UsageError("--raw is for standard output: -o - or -v -")
+    if stream is not None and json:
+        raise UsageError("--json cannot go where the results go, to standard output; name a file with -o or -v")
+    if stream is not None and sys.stdout.isatty():
+        raise UsageError("standard output takes binary results here, and is a terminal; pipe it, or name a file")
+    job = InputJob(source, plan, settings, stream)
     if (left_out := describe_left_out(inputs)) is not None:
         message(left_out)
 
@@ -107,25 +143,29 @@ def estimate(
     with closing(job.run(estimator, overwrite=overwrite, resume=resume, watch=watch)) as pairs:
         for _ in progress(pairs, total=source.count, description=source.stem):
             pass
-    outputs = [str(destination.path) for destination in plan.destinations]
+    outputs = [str(destination.path) for destination in plan.destinations if not destination.is_stream]
+    files = [str(path) for path in job.files]
     if page is not None:
         for note in page.write(estimator, source.stem):
             message(note)
         outputs.append(str(page.path))
+        files.append(str(page.path))
     if json:
         height, width = source.size
         print_json(
             {
                 "outputs": outputs,
+                "files": files,
                 "pairs": job.done,
                 "size": {"width": width, "height": height},
                 "seconds": round(time.monotonic() - began, 3),
                 "scale": job.scale.value if plan.has_pictures else None,
                 "settings": estimator.settings,
+                "fault": None if job.fault is None else str(job.fault),
             }
         )
     else:
-        for path in outputs:
+        for path in outputs if stream is None else ():
             print_result(path)
     if job.fault is not None:
         raise job.fault

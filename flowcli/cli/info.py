@@ -25,13 +25,15 @@ _DISTRIBUTIONS = {
 def info(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A flow file, an image or a video; without it, about flowcli itself."),
+        typer.Argument(
+            metavar="[FILE]", help="A flow file, image, video, checkpoint or folder; without it, about flowcli itself."
+        ),
     ] = None,
     key: format_options.ArrayKey = None,
     layout: format_options.ArrayLayout = None,
     json: options.Json = False,
 ) -> None:
-    """Show versions, devices and weights; or with FILE what a flow file, an image or a video holds."""
+    """Show versions, devices and weights; or with FILE what a file or a folder holds."""
     from flowcli.cli.console import print_json, print_result
     from flowcli.cli.info_file import describe_file
 

@@ -1,4 +1,4 @@
-"""What `flowcli info FILE` says about a flow file, an image or a video."""
+"""What `flowcli info FILE` says about a flow file or an image; other kinds have files of their own."""
 
 from __future__ import annotations
 
@@ -13,25 +13,33 @@ if TYPE_CHECKING:
 
 
 def describe_file(path: Path, choice: ArrayChoice | None = None) -> dict[str, object]:
-    """Return what a flow file, an image or a video holds, as JSON-able facts.
+    """Return what a flow file, an image, a video, a folder or a checkpoint holds, as JSON-able facts.
 
     A PNG with three channels of 16 bits counts as flow in KITTI's format, any other as an image. `choice` says which
     array of a NumPy file is the flow.
 
     Raises:
-        InputError: missing, or neither flow nor image nor video.
+        InputError: missing, or neither flow nor image nor video, or a folder of none of them.
         FormatError: damaged.
+        WeightsError: a damaged checkpoint.
     """
+    from flowcli.cli.info_checkpoint import CHECKPOINT_SUFFIXES, describe_checkpoint
+    from flowcli.cli.info_folder import describe_folder
+    from flowcli.cli.info_video import describe_video
     from flowcli.errors import FormatError, InputError
     from flowcli.io.flow import FORMATS
     from flowcli.io.image import IMAGE_SUFFIXES
     from flowcli.io.limits import read_bytes
     from flowcli.io.png import RGB, SIGNATURE, check_png
 
+    if path.is_dir():
+        return describe_folder(path)
     name = path.name.lower()
+    if name.endswith(CHECKPOINT_SUFFIXES) and path.is_file():
+        return describe_checkpoint(path)
     if not name.endswith((*FORMATS, *IMAGE_SUFFIXES)):
         try:
-            return _describe_video(path)
+            return describe_video(path)
         except FormatError:
             known = " ".join(dict.fromkeys((*FORMATS, *IMAGE_SUFFIXES)))
             found = f"'{path.suffix}'" if path.suffix else "no suffix"
@@ -69,7 +77,7 @@ def _describe_flow(path: Path, data: bytes, choice: ArrayChoice | None) -> dict[
 def _describe_image(path: Path, data: bytes) -> dict[str, object]:
     from flowcli.io.image import decode_image, read_header
 
-    kind, _ = read_header(data, str(path))
+    kind, header = read_header(data, str(path))
     height, width = decode_image(data, str(path)).shape[:2]  # upright
     return {
         "file": str(path),
@@ -78,31 +86,10 @@ def _describe_image(path: Path, data: bytes) -> dict[str, object]:
         "bytes": len(data),
         "width": width,
         "height": height,
-    }
-
-
-def _describe_video(path: Path) -> dict[str, object]:
-    from flowcli.io.sources.video import VideoReader
-    from flowcli.io.video.container import open_video
-
-    reader = VideoReader(path)
-    footage = reader.footage
-    height, width = footage.size
-    with open_video(path) as (container, stream):
-        kind = f"{stream.codec_context.name} in {container.format.name}"
-    return {
-        "file": str(path),
-        "holds": "video",
-        "format": kind,
-        "bytes": path.stat().st_size,
-        "width": width,
-        "height": height,
-        "pixel_aspect": str(footage.aspect),
-        "frames": footage.length,
-        "fps": float(footage.fps),
-        "steady": footage.times is None,
-        "notes": list(footage.notes),
-        "damage": reader.damage,
+        "depth": header.depth,
+        "channels": header.channels,
+        "pages": header.pages,
+        "orientation": header.orientation,
     }
 
 
@@ -111,4 +98,10 @@ def _summarize(values: NDArray[np.float32]) -> dict[str, float] | None:
 
     if values.size == 0:
         return None
-    return {"min": float(values.min()), "median": float(np.median(values)), "max": float(values.max())}
+    return {
+        "min": float(values.min()),
+        "median": float(np.median(values)),
+        "mean": float(values.mean(dtype=np.float64)),
+        "p95": float(np.percentile(values, 95)),
+        "max": float(values.max()),
+    }

@@ -15,7 +15,7 @@ from flowcli.cli.limits import check_jobs, check_memory, check_threads
 from flowcli.io.flow import FORMATS
 from flowcli.io.pictures import PICTURE_FORMATS
 from flowcli.io.video.formats import VIDEO_FORMATS
-from flowcli.viz.styles import STYLES
+from flowcli.viz.styles import LEGEND_PLACES, STYLES
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -38,9 +38,9 @@ PICTURES_OF_A_PAIR = " ".join(PICTURE_FORMATS)
 JOINED_VIDEOS = ", ".join(suffix.lstrip(".") for suffix in VIDEO_FORMATS if suffix != ".gif")
 
 if TYPE_CHECKING:
-    Style = str
+    Style = LegendPlace = str
 else:
-    Style = Literal[tuple(STYLES)]
+    Style, LegendPlace = Literal[tuple(STYLES)], Literal[LEGEND_PLACES]
 
 Inputs = Annotated[
     list[str],
@@ -56,7 +56,7 @@ FlowPath = Annotated[
         "--output",
         metavar="P",
         rich_help_panel=FILES,
-        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), or a folder/ with a file per pair.",
+        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), a folder/ with a file per pair, or - for a stream.",
     ),
 ]
 VizPath = Annotated[
@@ -66,7 +66,8 @@ VizPath = Annotated[
         "--viz",
         metavar="P",
         rich_help_panel=FILES,
-        help=f"Pictures: {PICTURES_OF_A_PAIR} for a pair; {' '.join(VIDEO_FORMATS)} or a folder/ for a sequence.",
+        help=f"Pictures: {PICTURES_OF_A_PAIR} for a pair; {' '.join(VIDEO_FORMATS)} or a folder/ for a sequence; - for "
+        "a stream (y4m).",
     ),
 ]
 OcclusionPath = Annotated[
@@ -157,15 +158,6 @@ End = Annotated[
 Stride = Annotated[
     int, typer.Option("--stride", min=1, metavar="N", rich_help_panel=FRAMES, help="Take every N-th frame.")
 ]
-SampleFps = Annotated[
-    str | None,
-    typer.Option(
-        "--sample-fps",
-        metavar="RATE",
-        rich_help_panel=FRAMES,
-        help="Take about so many frames per second, instead of --stride: every round(rate of the input / RATE)-th.",
-    ),
-]
 SameLength = Annotated[
     bool,
     typer.Option(
@@ -225,6 +217,10 @@ Scale = Annotated[
     ),
 ]
 Legend = Annotated[bool, typer.Option("--legend", rich_help_panel=PICTURES, help="Draw a key to the colours.")]
+LegendAt = Annotated[
+    LegendPlace,
+    typer.Option("--legend-at", rich_help_panel=PICTURES, help="Where the key stands; anything but auto draws it."),
+]
 Backward = Annotated[
     bool, typer.Option("--backward", rich_help_panel=FILES, help="Estimate frame 2 -> frame 1 as well (NAME.backward).")
 ]

@@ -50,6 +50,7 @@ def render(
     style: options.StyleName = "wheel",
     scale: options.Scale = None,
     legend: options.Legend = False,
+    legend_at: options.LegendAt = "auto",
     fps: options.Fps = None,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -102,7 +103,9 @@ def render(
                     f"{path}: expected {first_width}x{first_height} as the first flow of the video, "
                     f"found {width}x{height}; name a folder/ for flow of several sizes"
                 )
-            picture = viz.render(field, style, scale, legend, shot.frame, shot.frame2)
+            picture = viz.render(
+                field, style, scale, legend or legend_at != "auto", shot.frame, shot.frame2, place=legend_at
+            )
             sink.write(name, picture, shot.time, shot.duration)
     if json:
         print_json({"outputs": [str(destination.path)], "pictures": len(paths), "style": style, "scale": scale})

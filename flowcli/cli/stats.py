@@ -36,6 +36,15 @@ Consistency = Annotated[
         help="Estimate the backward flow too, for the share that both directions agree on.",
     ),
 ]
+SampleFps = Annotated[
+    str | None,
+    typer.Option(
+        "--sample-fps",
+        metavar="RATE",
+        rich_help_panel=options.FRAMES,
+        help="Take about so many frames per second, instead of --stride: every round(rate of the input / RATE)-th.",
+    ),
+]
 PerClip = Annotated[
     bool, typer.Option("--per-clip", rich_help_panel=MOTION, help="A row per clip instead of one per pair.")
 ]
@@ -79,7 +88,7 @@ def stats(
     start: options.Start = None,
     end: options.End = None,
     stride: options.Stride = 1,
-    sample_fps: options.SampleFps = None,
+    sample_fps: SampleFps = None,
     range: options.Range = "auto",
     strict: options.Strict = False,
     resize: options.ResizeTo = None,

@@ -8,6 +8,8 @@ import os
 import sys
 from contextlib import suppress
 
+from flowcli.errors import OutputError
+
 # The bytes of a file name that are no text, as Python keeps them.
 _FIRST_ESCAPE, _LAST_ESCAPE = 0xDC80, 0xDCFF
 _HANDLER = "flowcli-names"
@@ -75,6 +77,23 @@ def write_stdout(text: str) -> None:
         sys.stdout.flush()
     except OSError as error:
         _give_up(error)
+
+
+def write_binary(data: bytes) -> None:
+    """Write bytes to stdout at once, all of them.
+
+    Raises:
+        OutputError: they cannot be written.
+        SystemExit: the reader has gone, as `write_stdout`.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        discard_stdout()
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(_READER_GONE) from error
+        raise OutputError(f"standard output: cannot be written: {error.strerror or error}") from error
 
 
 def flush_stdout() -> OSError | None:

@@ -8,8 +8,9 @@ from pathlib import Path, PurePath
 
 # In an output folder: the journal, the lock and what is unfinished.
 STATE_FOLDER = ".flowcli"
-# NAME.flow.png, NAME.backward.flo, NAME.flow.backward.mp4, NAME.occlusion.png; folders without the last suffix.
-_ENDINGS = frozenset({".flow", ".backward", ".occlusion"})
+# NAME.flow.png, NAME.backward.flo, NAME.flow.backward.mp4, NAME.occlusion.png, NAME.confidence.png; folders without
+# the last suffix.
+_ENDINGS = frozenset({".flow", ".backward", ".occlusion", ".confidence"})
 
 
 def is_result_file(path: Path) -> bool:

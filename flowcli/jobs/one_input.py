@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 from flowcli.errors import FlowcliError
 from flowcli.estimator import Estimator
@@ -14,6 +15,7 @@ from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import BatchSettings
 from flowcli.output.plan import OutputPlan
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
+from flowcli.output.stream import ByteStream
 from flowcli.output.writer import OutputWriter, PairFlow
 
 
@@ -26,12 +28,24 @@ class InputJob:
         fault: why the input ended early, or None.
     """
 
-    def __init__(self, source: FrameSource, plan: OutputPlan, settings: BatchSettings) -> None:
-        """Describe it; `settings` says selection, size and look."""
-        self._source, self._plan, self._settings = source, plan, settings
+    def __init__(
+        self, source: FrameSource, plan: OutputPlan, settings: BatchSettings, stream: ByteStream | None = None
+    ) -> None:
+        """Describe it; `settings` says selection, size and look, `stream` is standard output if the plan has it."""
+        self._source, self._plan, self._settings, self._stream = source, plan, settings, stream
+        self._files: dict[Path, None] = {}
         self.done = 0
         self.scale = SequenceScale(settings.look.scale)
         self.fault: FlowcliError | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file of the results, those of an earlier run included."""
+        return list(self._files)
+
+    def _note(self, name: str) -> None:
+        places = (place for place in self._plan.destinations if not place.is_stream)
+        self._files |= dict.fromkeys(place.file(name) for place in places)
 
     def run(
         self,
@@ -64,6 +78,8 @@ class InputJob:
                 opened = SequenceProgress(plan, source, settings, estimator.settings, resume=resume and not overwrite)
                 progress = stack.enter_context(opened)
                 self.done = progress.done
+                for index in range(self.done):
+                    self._note(source.name(index))
                 self.scale = SequenceScale(progress.scale or settings.look.scale)
             if self.scale.fixed is None and plan.has_pictures:
                 self.scale = choose_sequence_scale(source)
@@ -71,11 +87,14 @@ class InputJob:
                 progress.start(self.scale.fixed)
             if self.done == source.count:
                 return
-            writer = OutputWriter(plan, source, settings.look, self.scale, model, overwrite=overwrite or resume)
+            writer = OutputWriter(
+                plan, source, settings.look, self.scale, model, overwrite=overwrite or resume, stream=self._stream
+            )
             stream = stack.enter_context(PairStream(source, self.done, depth))
             backward, resize = plan.needs_backward, settings.resize
             flows = write_flows(stream.take(), estimator, writer, backward=backward, resize=resize, depth=depth)
             for result in stack.enter_context(closing(flows)):
+                self._note(result.pair.name)
                 if watch is not None:
                     watch(result)
                 del result

@@ -36,6 +36,7 @@ class BatchSettings:
         values: which values of deep images become black and white.
         strict: whether missing frames are an error.
         motion: how motion statistics are made; None for none.
+        confidence: maps of confidence too, in the kind of the pictures.
     """
 
     flow_suffix: str | None = None
@@ -51,6 +52,7 @@ class BatchSettings:
     values: RangeChoice = "auto"
     strict: bool = False
     motion: MotionOptions | None = None
+    confidence: bool = False
 
     def describe(self, output: Output) -> dict[str, object]:
         """Return what the content of an output depends on, besides input and estimator, as plain JSON values."""
@@ -65,6 +67,8 @@ class BatchSettings:
         if rate is not None:
             # Only then, so that journals from before there was a choice still fit.
             plain["selection"]["sample_fps"] = str(rate)
+        if plain["look"]["place"] == "auto":
+            del plain["look"]["place"]
         fps = None if self.fps is None else str(self.fps)
         return choose_settings(output, plain | {"fps": fps, "values": str(self.values), "part": PART})
 
@@ -87,6 +91,7 @@ class BatchSettings:
             place(f"{name}.flow", pictures),
             place(f"{name}.occlusion", masks if self.occlusion else None),
             backward=self.backward,
+            confidence=place(f"{name}.confidence", masks if self.confidence else None),
         )
         if self.motion is None:
             return plan

@@ -15,6 +15,8 @@ from flowcli.io.names import LONGEST_NAME, shorten_name
 from flowcli.io.video.formats import VIDEO_FORMATS
 
 VIDEO_SUFFIXES = tuple(VIDEO_FORMATS)
+# What standard output is called.
+STREAM = "-"
 # Of the motion statistics of one clip: one line of JSON per pair.
 ROWS_SUFFIX = ".stats.jsonl"
 
@@ -37,6 +39,11 @@ class Destination:
     def is_video(self) -> bool:
         """Whether all pairs go into one video file."""
         return not self.is_folder and self.suffix in VIDEO_SUFFIXES
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is standard output."""
+        return str(self.path) == STREAM and not self.is_folder
 
     @property
     def is_joined(self) -> bool:
@@ -81,6 +88,8 @@ def flow_destination(text: str, folder_suffix: str = ".flo") -> Destination:
         UsageError: a suffix that is not in FORMATS.
         InputError: a format whose Python module is not installed.
     """
+    if text == STREAM:
+        return Destination(Path(text), ".flo", False)
     if _names_folder(text):
         row = find_format(f"flow{folder_suffix}")
         row.check_available()
@@ -100,6 +109,8 @@ def picture_destination(text: str, folder_suffix: str = ".png") -> Destination:
     Raises:
         UsageError: an unknown suffix.
     """
+    if text == STREAM:
+        return Destination(Path(text), ".y4m", False)
     suffix = folder_suffix if _names_folder(text) else Path(text).suffix.lower()
     known = PICTURE_SUFFIXES if _names_folder(text) else (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
     if suffix not in known:

@@ -18,6 +18,7 @@ BACKWARD = "backward"
 FLOW, BACKWARD_FLOW = "flow", f"flow.{BACKWARD}"
 PICTURES, BACKWARD_PICTURES = "pictures", f"pictures.{BACKWARD}"
 OCCLUSION = "occlusion"
+CONFIDENCE = "confidence"
 # Motion statistics, of both directions or of the forward flow alone.
 MOTION, FORWARD_MOTION = "motion", "motion.forward"
 
@@ -61,6 +62,11 @@ class OutputPlan:
         """Every destination, those of the backward flow included."""
         return [output.destination for output in self.outputs]
 
+    @property
+    def has_stream(self) -> bool:
+        """Whether an output goes to standard output."""
+        return any(destination.is_stream for destination in self.destinations)
+
     def check(self, source: FrameSource, inputs: InputFiles, *, overwrite: bool) -> None:
         """Raise a FlowcliError if the outputs do not fit the source or cannot be written; makes folders.
 
@@ -73,33 +79,42 @@ class OutputPlan:
             UsageError: one file for a whole sequence, or one file for two outputs, or for input and output.
             OutputError: a file exists already, or cannot be written.
         """
-        for destination in self.destinations:
+        streams = [destination for destination in self.destinations if destination.is_stream]
+        if len(streams) > 1 or (streams and any(".backward" in output.content for output in self.outputs)):
+            raise UsageError("standard output takes one kind of result; name files for the others, --backward included")
+        places = [destination for destination in self.destinations if not destination.is_stream]
+        for destination in places:
             if not (source.is_pair or destination.is_folder or destination.is_video):
                 raise UsageError(
                     f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
                     f"name a folder instead, such as {destination.path.with_suffix('')}/"
                 )
         # By their real places: a link to a folder is that folder.
-        files = [os.path.realpath(d.file("")) for d in self.destinations]
-        for destination, file in zip(self.destinations, files, strict=True):
+        files = [os.path.realpath(d.file("")) for d in places]
+        for destination, file in zip(places, files, strict=True):
             if files.count(file) > 1:
                 raise UsageError(f"{destination.path}: named for two outputs; give each its own name")
         names = [source.name(k) for k in range(source.count or 0)]
-        for destination in self.destinations:
+        for destination in places:
             inputs.check(destination, (destination.file(name) for name in names))
-        for destination in self.destinations:
+        for destination in places:
             destination.check(names, overwrite=overwrite)
 
 
 def arrange_outputs(
-    flow: Destination | None, pictures: Destination | None, occlusion: Destination | None, *, backward: bool
+    flow: Destination | None,
+    pictures: Destination | None,
+    occlusion: Destination | None,
+    *,
+    backward: bool,
+    confidence: Destination | None = None,
 ) -> OutputPlan:
     """Return the plan with these outputs, None for what is not wanted; `backward` adds flow and pictures back."""
     rows = [(FLOW, flow), (PICTURES, pictures)]
     if backward:
         rows += [(BACKWARD_FLOW, flow and flow.variant(BACKWARD))]
         rows += [(BACKWARD_PICTURES, pictures and pictures.variant(BACKWARD))]
-    rows.append((OCCLUSION, occlusion))
+    rows += [(OCCLUSION, occlusion), (CONFIDENCE, confidence)]
     return OutputPlan(tuple(Output(content, place) for content, place in rows if place is not None))
 
 
@@ -111,6 +126,7 @@ def plan_outputs(
     *,
     backward: bool,
     flow_format: str | None,
+    confidence: str | None = None,
 ) -> OutputPlan:
     """Return the outputs that the user asked for, or the default ones in the current folder.
 
@@ -120,6 +136,7 @@ def plan_outputs(
         pictures: `-v` as typed.
         occlusion: `--occlusion` as typed.
         backward: whether flow and pictures of frame 2 -> frame 1 are wanted too.
+        confidence: `--confidence` as typed.
         flow_format: name or suffix of a row of FORMATS for the files in a flow folder; None for .flo.
 
     Raises:
@@ -127,7 +144,7 @@ def plan_outputs(
         InputError: a format whose Python module is not installed.
     """
     # Masks alone may be wanted; a backward flow is wanted as flow or picture.
-    if flow is None and pictures is None and (occlusion is None or backward):
+    if flow is None and pictures is None and (backward or (occlusion is None and confidence is None)):
         if source.is_pair:
             flow, pictures = f"{source.stem}.flo", f"{source.stem}.flow.png"
         else:
@@ -140,6 +157,7 @@ def plan_outputs(
         None if pictures is None else picture_destination(pictures),
         None if occlusion is None else picture_destination(occlusion),
         backward=backward,
+        confidence=None if confidence is None else picture_destination(confidence),
     )
 
 

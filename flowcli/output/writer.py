@@ -16,6 +16,7 @@ from flowcli.motion.options import MotionOptions
 from flowcli.output.plan import (
     BACKWARD_FLOW,
     BACKWARD_PICTURES,
+    CONFIDENCE,
     FLOW,
     FORWARD_MOTION,
     MOTION,
@@ -27,15 +28,20 @@ from flowcli.output.plan import (
 from flowcli.output.rows import RowSink
 from flowcli.output.scale import SequenceScale
 from flowcli.output.sinks import FileSink, Sink, open_picture_sink
+from flowcli.output.stream import ByteStream, FlowStream, PictureStream
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How pictures look: a name of `viz.STYLES`, the scale in pixels (None: chosen for the sequence), the legend."""
+    """How pictures look: a name of `viz.STYLES`, the scale in pixels (None: chosen for the sequence), the legend.
+
+    `place` is that of the legend, one of `viz.styles.LEGEND_PLACES`.
+    """
 
     style: str = "wheel"
     scale: float | None = None
     legend: bool = False
+    place: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +69,7 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         *,
         overwrite: bool,
         motion: MotionOptions | None = None,
+        stream: ByteStream | None = None,
     ) -> None:
         """Open the destinations.
 
@@ -74,6 +81,7 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
             model: for the metadata of videos.
             overwrite: whether files that are there already may be replaced.
             motion: how motion is measured; needed where the plan has statistics.
+            stream: standard output; needed where the plan has it.
         """
         self._stack = ExitStack()
         self._channels: list[Callable[[PairFlow], None]] = []
@@ -86,9 +94,17 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
             PICTURES: self._draw_forward,
             BACKWARD_PICTURES: self._draw_backward,
             OCCLUSION: draw_occlusion,
+            CONFIDENCE: draw_confidence,
         }
         for output in plan.outputs:
             destination = output.destination
+            if destination.is_stream:
+                assert stream is not None
+                if output.content in flows:
+                    self._add(FlowStream(stream), flows[output.content])
+                else:
+                    self._add(PictureStream(stream, source.fps, source.aspect), drawings[output.content])
+                continue
             if output.content in flows:
                 self._add(FileSink[FlowField](destination, write_flow, overwrite=overwrite), flows[output.content])
                 continue
@@ -129,7 +145,9 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         from flowcli.viz import render
 
         look = self._look
-        return render(field, look.style, self._scale.value, legend=look.legend, frame=frame, frame2=frame2)
+        return render(
+            field, look.style, self._scale.value, legend=look.legend, frame=frame, frame2=frame2, place=look.place
+        )
 
 
 def describe(output: Output, model: str, look: Appearance, scale: SequenceScale) -> str:
@@ -153,3 +171,14 @@ def draw_occlusion(result: PairFlow) -> Frame:
 
     mask = find_occlusion(result.forward, _backward(result))
     return np.repeat(np.where(mask, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
+
+
+def draw_confidence(result: PairFlow) -> Frame:
+    """Return uint8 `(H, W, 3)`: how well both directions agree at the pixels of frame 1, 0 black to 1 white.
+
+    At 128 and above a pixel passes the check that the occlusion masks are made by.
+    """
+    from flowcli.coarse_to_fine.consistency import find_confidence
+
+    level = np.rint(255 * find_confidence(result.forward, _backward(result))).astype(np.uint8)
+    return np.repeat(level[..., None], 3, axis=2)

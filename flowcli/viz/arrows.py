@@ -17,6 +17,8 @@ from flowcli.viz.colors import ANY_LENGTH, color_by_direction
 _LENGTH_AT_SCALE = 1.4  # in grid steps
 _HEAD = 0.35  # of the arrow's length
 _OUTLINE = (24, 24, 24)
+_DOT = (128, 128, 128)
+_SHORTEST = 2.0  # pixels of the picture
 _SUBPIXEL_BITS = 4  # OpenCV draws in fixed-point coordinates
 
 
@@ -26,7 +28,7 @@ def choose_spacing(height: int, width: int) -> int:
 
 
 def draw_arrows(field: FlowField, scale: float, frame: Frame | None) -> Frame:
-    """Return uint8 `(H, W, 3)`: arrows on `frame`, or on white; a dot where the flow is zero, none where unknown."""
+    """Return uint8 `(H, W, 3)`: arrows on `frame`, or on white; a dot where it hardly moves, none where unknown."""
     height, width = field.size
     picture = np.full((height, width, 3), 255, np.uint8) if frame is None else frame.copy()
     spacing = choose_spacing(height, width)
@@ -43,6 +45,11 @@ def draw_arrows(field: FlowField, scale: float, frame: Frame | None) -> Frame:
     tips = feet + unit * np.minimum(length / scale, 1) * _LENGTH_AT_SCALE * spacing
     colors = color_by_direction(FlowField(uv[None]), ANY_LENGTH, "direction")[0]
     thickness = max(1, round(spacing / 20))
+    # What hardly moves gets a small dot: its outline would be all there is to see, on a still scene everywhere.
+    still = length[:, 0] / scale * _LENGTH_AT_SCALE * spacing < _SHORTEST
+    for point in feet[still].tolist():
+        cv2.circle(picture, point, thickness, _DOT, cv2.FILLED, cv2.LINE_AA)
+    feet, tips, colors = feet[~still], tips[~still], colors[~still]
     _draw_all(picture, feet, tips, np.full_like(colors, _OUTLINE), thickness + max(2, thickness))
     _draw_all(picture, feet, tips, colors, thickness)
     return picture

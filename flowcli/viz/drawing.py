@@ -16,6 +16,7 @@ def render(
     legend: bool = False,
     frame: Frame | None = None,
     frame2: Frame | None = None,
+    place: str = "auto",
 ) -> Frame:
     """Draw a flow field as a picture, uint8 `(H, W, 3)` RGB; side-by-side is `(H, 2 W, 3)`.
 
@@ -23,9 +24,10 @@ def render(
         field: the flow.
         style: a name of STYLES.
         scale: length in pixels that gets the full colour; None chooses one that fits this field alone.
-        legend: add the key to colours and scale in the lower right corner, where the picture is large enough for it.
+        legend: add the key to colours and scale, see `draw_legend`.
         frame: first frame, of the size of the field; needed by overlay and side-by-side, used by arrows.
         frame2: second frame, of the size of the field; needed by warp.
+        place: of the legend, a name of LEGEND_PLACES.
 
     Raises:
         InputError: unknown style, a scale that is not a positive number, a needed frame is missing or of another size.
@@ -47,4 +49,4 @@ def render(
                 raise InputError(f"expected {name} of the size of the flow, {width}x{height}, got {w}x{h}")
         frames.append(image)
     picture = row.draw(field, scale, *frames)
-    return draw_legend(picture, scale, row.legend) if legend and row.legend else picture
+    return draw_legend(picture, scale, row.legend, place) if legend and row.legend else picture

@@ -1,4 +1,4 @@
-"""The key to a picture of flow, drawn into its lower right corner."""
+"""The key to a picture of flow, in one of its corners or beside it."""
 
 from __future__ import annotations
 
@@ -7,34 +7,48 @@ from functools import cache
 import cv2
 import numpy as np
 
+from flowcli.errors import UsageError
 from flowcli.flow import FlowField, Frame
 from flowcli.viz.colors import color_by_direction
 from flowcli.viz.magnitude import color_map
+from flowcli.viz.styles import LEGEND_PLACES
 
-# Below this shorter side, in pixels, a legend would cover the picture and its number could not be read: none is drawn.
+# Below this shorter side, in pixels, a legend would cover the picture: it stands beside.
 SMALLEST_SIDE = 128
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _PANEL = (250, 250, 250)
 _INK = (20, 20, 20)
 
 
-def draw_legend(picture: Frame, scale: float, kind: str) -> Frame:
-    """Return a copy of `picture` with a legend, or `picture` itself if its shorter side is below 128 px.
+def draw_legend(picture: Frame, scale: float, kind: str, place: str = "auto") -> Frame:
+    """Return a copy of `picture` with a legend; beside it the picture is wider, and higher if need be.
 
     Args:
         picture: uint8 `(H, W, 3)`.
         scale: length in pixels of the full colour; written below the key.
         kind: "middlebury" or "hsv" for a disc of directions and lengths, "magnitude" for a colour bar.
+        place: one of LEGEND_PLACES; auto stands outside where the shorter side is below 128 px.
+
+    Raises:
+        UsageError: an unknown place.
     """
+    if place not in LEGEND_PLACES:
+        raise UsageError(f"expected a place of {', '.join(LEGEND_PLACES)} for the legend, got '{place}'")
     height, width = picture.shape[:2]
-    if min(height, width) < SMALLEST_SIDE:
-        return picture
     label = f"0 - {scale:g} px" if kind == "magnitude" else f"{scale:g} px"
     panel = _make_panel(round(min(max(min(height, width) * 0.2, 36), 200)), label, kind)
     panel_height, panel_width = panel.shape[:2]
     margin = max(2, panel_width // 16)
+    fits = height >= panel_height + 2 * margin and width >= panel_width + 2 * margin
+    if place == "outside" or not fits or (place == "auto" and min(height, width) < SMALLEST_SIDE):
+        wide = np.full((max(height, panel_height), width + margin + panel_width, 3), _PANEL, np.uint8)
+        wide[:height, :width] = picture
+        wide[:panel_height, width + margin :] = panel
+        return wide
+    top = margin if place.startswith("top") else height - panel_height - margin
+    left = margin if place.endswith("left") else width - panel_width - margin
     marked = picture.copy()
-    marked[height - panel_height - margin : height - margin, width - panel_width - margin : width - margin] = panel
+    marked[top : top + panel_height, left : left + panel_width] = panel
     return marked
 
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from flowcli.flow import Frame
 
 
+LEGEND_PLACES = ("auto", "bottom-right", "bottom-left", "top-right", "top-left", "outside")
+"""Where a legend may stand; auto is bottom right, and outside of pictures that it would cover."""
+
+
 @dataclass(frozen=True)
 class Style:
     """One way to draw flow.

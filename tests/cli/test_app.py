@@ -18,7 +18,10 @@ from flowcli.io.flow import read_flow
 from flowcli.io.image import read_image, write_image
 
 # Groups of commands come last in typer's help.
-COMMANDS = ("estimate", "batch", "render", "convert", "evaluate", "train", "info", "bench", "demo", "weights")
+COMMANDS = (
+    *("estimate", "batch", "stats", "view", "render", "convert", "warp", "diff", "evaluate", "submission", "train"),
+    *("info", "bench", "compile", "demo", "weights"),
+)
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -33,7 +33,7 @@ def write_flo(path, uv):
     """Middlebury's format by hand."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = uv.shape[:2]
-    path.write_bytes(b"PIEH" + np.int32([width, height]).tobytes() + uv.astype("<f4").tobytes())
+    path.write_bytes(b"PIEH" + np.array([width, height], np.int32).tobytes() + uv.astype("<f4").tobytes())
 
 
 @pytest.fixture

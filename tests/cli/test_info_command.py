@@ -2,6 +2,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import typer
@@ -82,8 +83,8 @@ def test_what_a_flow_file_holds(suffix):
     assert report["holds"] == "flow"
     assert report["format"].startswith(FORMATS[suffix].name)
     assert (report["width"], report["height"], report["known_percent"]) == (4, 1, 75)
-    assert report["u_px"] == {"min": -6, "median": 0, "max": 3}
-    assert report["length_px"] == {"min": 0, "median": 5, "max": 10}
+    assert report["u_px"] == {"min": -6, "median": 0, "mean": -1, "p95": pytest.approx(2.7), "max": 3}
+    assert report["length_px"] == {"min": 0, "median": 5, "mean": 5, "p95": pytest.approx(9.5), "max": 10}
     assert report["bytes"] == Path(f"a{suffix}").stat().st_size
 
 
@@ -128,6 +129,15 @@ def test_what_a_video_holds(make_video, moving_frames):
         "frames": 12,
         "fps": 25.0,
         "steady": True,
+        "seconds": 11 / 25,
+        "pixels": "yuv420p",
+        "depth": 8,
+        "rotation": 0,
+        "range": report["range"],
+        "matrix": report["matrix"],
+        "primaries": report["primaries"],
+        "curve": report["curve"],
+        "sound": [],
         "notes": [],
         "damage": None,
     }
@@ -138,3 +148,53 @@ def test_a_video_that_is_cut_says_so(make_video):
     path = make_video("clip.mkv", noise)
     path.write_bytes(path.read_bytes()[:-30_000])
     assert "cut short after frame" in run("clip.mkv").stdout
+
+
+def test_depth_colour_and_rotation_of_a_video(make_video, moving_frames, ffmpeg):
+    colour = "colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv"
+    make_video("deep.mp4", moving_frames(3), "-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-x264-params", colour)
+    ffmpeg("-display_rotation", "90", "-i", "deep.mp4", "-c", "copy", "turned.mp4")
+    report = json.loads(run("turned.mp4", "--json").stdout)
+    assert (report["depth"], report["matrix"], report["primaries"], report["curve"], report["range"]) == (
+        10, "BT.709", "BT.709", "BT.709", "limited",
+    )  # fmt: skip
+    # Upright, as frames are read.
+    assert (report["width"], report["height"], abs(report["rotation"])) == (48, 64, 90)
+
+
+def test_what_a_folder_of_frames_holds():
+    Path("frames").mkdir()
+    for k in (1, 2, 4):
+        cv2.imwrite(f"frames/{k:03d}.png", np.zeros((5, 7), np.uint16))
+    report = json.loads(run("frames", "--json").stdout)
+    assert [report[key] for key in ("holds", "frames", "width", "height", "depth", "channels")] == [
+        "frames", 3, 7, 5, 16, 1,
+    ]  # fmt: skip
+    assert any("missing by number" in note for note in report["notes"])
+
+
+def test_what_a_folder_of_flow_holds():
+    Path("flows").mkdir()
+    for k in range(3):
+        write_flow(f"flows/{k}.flo", FlowField(np.full((2, 5, 2), (3 * k, 4 * k), np.float32)))
+    report = json.loads(run("flows", "--json").stdout)
+    assert [report[key] for key in ("holds", "format", "flows", "sizes", "known_percent", "mean_px", "p95_px")] == [
+        "flow", "flo", 3, ["5x2"], 100, 5, 10,
+    ]  # fmt: skip
+
+
+def test_what_a_checkpoint_holds():
+    import hashlib
+
+    from flowcli.checkpoints.store import embedded_path
+
+    path = embedded_path("compact")
+    report = json.loads(run(str(path), "--json").stdout)
+    assert report["holds"] == "checkpoint"
+    assert report["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert report["parameters"] > 10_000
+    assert report["network"]["tile"]
+    Path("broken.safetensors").write_bytes(b"\0" * 40)
+    assert isinstance(run("broken.safetensors").exception, FlowcliError)
+    Path("nothing").mkdir()
+    assert "found none of them" in str(run("nothing").exception)

@@ -83,6 +83,7 @@ def test_kitti(dataset, frames, place):
     assert "next: upload" in result.stderr
     assert files("out") == [f"{place}000000_10.png", f"{place}000001_10.png"]
     stored = cv2.imread(f"out/{place}000001_10.png", cv2.IMREAD_UNCHANGED)
+    assert stored is not None
     assert stored.dtype == np.uint16
     assert stored[0, 0].tolist() == [1, 2**15 - 128, 2**15 + 96]  # B, G, R: valid, v, u
 

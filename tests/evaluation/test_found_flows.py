@@ -34,7 +34,7 @@ def test_a_result_is_found_by_its_published_names(
     truth = pair.read_truth().uv[0, 0]
     path = tmp_path / "mine" / name
     path.parent.mkdir(parents=True)
-    write_flow(path, FlowField(np.broadcast_to(truth + np.float32([3, 4]), (*SIZE, 2)).copy()))
+    write_flow(path, FlowField(np.broadcast_to(truth + np.array([3, 4], np.float32), (*SIZE, 2)).copy()))
     (paths,) = [find_flows(tmp_path / "mine", [pair])]
     assert paths == [path]
     (result,) = score_flows(paths, [pair])

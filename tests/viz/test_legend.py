@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from flowcli.errors import UsageError
 from flowcli.flow import FlowField
 from flowcli.viz import STYLES, render
 from flowcli.viz.legend import SMALLEST_SIDE, draw_legend
@@ -28,9 +29,29 @@ def test_it_lies_in_the_lower_right_corner_and_covers_little(size, kind, scale):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (SMALLEST_SIDE - 1, 900), (900, SMALLEST_SIDE - 1)])
-def test_small_pictures_have_none(size):
+@pytest.mark.parametrize("place", ["auto", "outside"])
+def test_small_pictures_have_it_beside_them(size, place):
     picture = np.full((*size, 3), 99, np.uint8)
-    assert (draw_legend(picture, 5, "middlebury") == 99).all()
+    wide = draw_legend(picture, 5, "middlebury", place)
+    assert wide.shape[0] >= size[0] and wide.shape[1] > size[1] + 36
+    assert (wide[: size[0], : size[1]] == 99).all()
+    beside = draw_legend(np.full((*size, 3), 7, np.uint8), 5, "middlebury", place)
+    np.testing.assert_array_equal(wide[:, size[1] :], beside[:, size[1] :])
+
+
+@pytest.mark.parametrize("place", ["bottom-right", "bottom-left", "top-right", "top-left"])
+def test_it_can_be_placed(place):
+    picture = np.full((200, 300, 3), 99, np.uint8)
+    changed = (draw_legend(picture, 5, "hsv", place) != 99).any(axis=-1)
+    rows, columns = np.nonzero(changed)
+    assert (rows.max() < 100) == place.startswith("top")
+    assert (columns.max() < 150) == place.endswith("left")
+    with pytest.raises(UsageError, match="expected a place of auto, bottom-right"):
+        draw_legend(picture, 5, "hsv", "middle")
+
+
+def test_a_picture_that_the_legend_would_not_fit_into_has_it_beside():
+    assert draw_legend(np.full((30, 300, 3), 99, np.uint8), 5, "hsv", "top-left").shape[1] > 300
 
 
 def test_the_disc_shows_the_colours_of_the_style():
