@@ -6,7 +6,11 @@ from pathlib import Path
 
 LIMIT = 512 * 1024
 # The embedded weights, and the README's picture of every style.
-LARGE = {"weights/compact.safetensors": 5_000_000, ".github/pictures/styles.png": 1_000_000}
+LARGE = {
+    "weights/compact.safetensors": 5_000_000,
+    "weights/coarse.safetensors": 5_000_000,
+    ".github/pictures/styles.png": 1_000_000,
+}
 
 
 def find_too_large(root: Path, names: list[str]) -> list[str]:

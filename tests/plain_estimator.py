@@ -35,7 +35,7 @@ class PlainOptions(EstimatorOptions):
 
     Attributes:
         misdeed: what to do instead of the next pair; "tell threads" answers with the method's threads and the process's
-            as the flow.
+            as the flow, "death of black" is one at black frames alone.
         after: so many pairs.
         mark: a file that is made before it, and without which it happens again and again.
     """
@@ -61,7 +61,7 @@ class PlainMethod:
         if self._done >= options.after and not (options.mark and Path(options.mark).exists()):
             if options.mark:
                 Path(options.mark).touch()
-            misbehave(options.misdeed)
+            misbehave("death" if options.misdeed == "death of black" and frame1.max() < 16 else options.misdeed)
         self._done += 1
         uv = (frame1.mean() / 9, frame2.mean() / 9)
         if options.misdeed == "tell threads":

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli import engine_options, format_options, options
 from flowcli.cli.estimator_options import with_estimator_options
 from flowcli.cli.stats import CameraModel, Consistency, Moving, PerClip, SampleFps
 from flowcli.options import EstimatorOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowcli.cli.batch_run import BatchRequest
     from flowcli.jobs.batch import Outcome
 
 BatchConfidence = Annotated[
@@ -35,8 +38,12 @@ BatchStats = Annotated[
 def batch(
     inputs: options.BatchInputs,
     output: options.BatchFolder,
-    format: options.BatchFormat = None,
-    viz_format: options.BatchVizFormat = None,
+    format: format_options.BatchFormat = None,
+    bound: format_options.Bound = 20.0,
+    layout: format_options.ClipLayout = "thwc",
+    dtype: format_options.Dtype = "float32",
+    audio: format_options.Audio = "none",
+    viz_format: format_options.BatchVizFormat = None,
     backward: options.Backward = False,
     occlusion: options.BatchOcclusion = False,
     confidence: BatchConfidence = False,
@@ -64,29 +71,39 @@ def batch(
     estimator_options: EstimatorOptions = EstimatorOptions(),
     jobs: options.Jobs = 1,
     shard: options.ShardOf = None,
+    engine: engine_options.EngineName = "local",
+    address: engine_options.Address = None,
+    workers: engine_options.Workers = None,
+    gpus_per_worker: engine_options.GpusPerWorker = None,
 ) -> None:
     """Estimate the flow of many videos, folders or pairs.
 
     The same command continues where the last run stopped, and does again the inputs that have changed. Other outputs
     are added beside; results of other settings or weights are replaced with --overwrite only. A bad input does not stop
     the others; it is listed at the end, keeps the result it had, and the exit code is 1. Several machines share the
-    work on one folder with --shard 1/N to --shard N/N, at once or one after the other.
+    work on one folder with --shard 1/N to --shard N/N, at once or one after the other, or with --engine ray.
     """
-    from flowcli.cli.batch_run import BatchRequest, run_batch
-    from flowcli.cli.console import message, print_json, print_result
+    from contextlib import nullcontext
+
+    from flowcli.cli.batch_run import BatchRequest
+    from flowcli.cli.console import message, print_result, rename_results
+    from flowcli.io.flow.storage import FlowStorage
+    from flowcli.io.remote import is_remote
     from flowcli.jobs.clashes import check_outputs
-    from flowcli.jobs.motion_table import MotionTable, check_table_place
+    from flowcli.jobs.engines import EngineChoice
+    from flowcli.jobs.motion_table import check_table_place
     from flowcli.jobs.plan import plan_batch
+    from flowcli.jobs.remote import RemoteFolder
     from flowcli.jobs.settings import BatchSettings
     from flowcli.motion.options import MotionOptions
     from flowcli.output.inputs import InputFiles
-    from flowcli.output.plan import find_batch_picture_suffix, find_suffix
+    from flowcli.output.plan import find_batch_picture_suffix, find_kind
     from flowcli.output.writer import Appearance
     from flowcli.viz.scale import check_scale
 
     # Everything that can be wrong with the request is found before the network is loaded.
     by_default = format is None and viz_format is None and stats is None
-    flow_suffix = None if format is None else find_suffix(format)
+    flow_suffix = None if format is None else find_kind(format)
     settings = BatchSettings(
         flow_suffix,
         ".flo" if by_default else flow_suffix,
@@ -102,10 +119,14 @@ def batch(
         strict,
         None if stats is None else MotionOptions(moving, camera, consistency),
         confidence,
+        FlowStorage(bound, layout, dtype),
+        audio == "copy",
     )
+    settings.check()
     if scale is not None:
         check_scale(scale)
-    folder = Path(output)
+    elsewhere = RemoteFolder(output, overwrite=overwrite) if is_remote(output) else None
+    folder = Path(output) if elsewhere is None else elsewhere.work
     if stats is not None:
         check_table_place(stats, folder, overwrite=overwrite)
         InputFiles(Path(text) for text in inputs).check_file(stats)
@@ -113,14 +134,34 @@ def batch(
     check_outputs(items, settings, folder)
 
     def show(outcome: Outcome) -> None:
+        if elsewhere is not None:
+            elsewhere.send(outcome.outputs)
         for path in () if json else outcome.outputs:
             print_result(str(path))
 
     part = options.read_shard(shard)
-    request = BatchRequest(items, settings, folder, part, jobs, keep_going, overwrite)
+    choice = EngineChoice(engine, jobs, address, workers, gpus_per_worker)
+    request = BatchRequest(items, settings, folder, part, choice, keep_going, overwrite)
+    with nullcontext() if elsewhere is None else rename_results(elsewhere.rename):
+        _run(request, estimator_options, show, (stats, per_clip), json=json)
+
+
+def _run(
+    request: BatchRequest,
+    estimator_options: EstimatorOptions,
+    show: Callable[[Outcome], None],
+    table: tuple[Path | None, bool],
+    *,
+    json: bool,
+) -> None:
+    from flowcli.cli.batch_run import run_batch
+    from flowcli.cli.console import print_json, print_result
+    from flowcli.jobs.motion_table import MotionTable
+
+    stats, per_clip = table
     report = run_batch(request, estimator_options, show)
     if stats is not None:
-        MotionTable(items, folder, per_clip).write(stats, report.outcomes)
+        MotionTable(request.items, request.folder, per_clip).write(stats, report.outcomes)
     if json:
         print_json(report.as_plain() | ({} if stats is None else {"stats": str(stats)}))
     elif stats is not None:

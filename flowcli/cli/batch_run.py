@@ -6,16 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.cli.console import complain, message, progress_bar
-from flowcli.cli.estimator_options import build_estimator
 from flowcli.errors import InputError
 
 if TYPE_CHECKING:
     from flowcli.jobs.batch import Outcome
+    from flowcli.jobs.engines import EngineChoice
     from flowcli.jobs.plan import BatchItem
     from flowcli.jobs.settings import BatchSettings
     from flowcli.jobs.shard import Shard
@@ -27,7 +26,7 @@ class BatchRequest:
     """A batch as the user asked for it; see `flowcli.jobs.batch.Batch`.
 
     Attributes:
-        jobs: inputs at a time.
+        engine: who does them.
         keep_going: whether a bad input does not stop the others.
     """
 
@@ -35,7 +34,7 @@ class BatchRequest:
     settings: BatchSettings
     folder: Path
     shard: Shard
-    jobs: int
+    engine: EngineChoice
     keep_going: bool
     overwrite: bool
 
@@ -85,30 +84,23 @@ def run_batch(
     """Do a batch; `show` is told of each item that ends. See `flowcli.jobs.batch.Batch` for what it raises."""
     from flowcli.io.sources import expect_pairs
     from flowcli.jobs.batch import Batch
-    from flowcli.jobs.local import run_here
-    from flowcli.jobs.pool import run_in_processes
+    from flowcli.jobs.engines import open_engine
 
     began = time.monotonic()
-    estimator = build_estimator(estimator_options)
-    described = estimator.settings
-    engine = partial(run_here, estimator=estimator)
-    if request.jobs > 1:
-        # The workers build their own; this one has told its settings, which the journal needs.
-        del estimator
-        engine = partial(run_in_processes, options=estimator_options, number=request.jobs)
     settings = request.settings
 
     def expect(item: BatchItem) -> int:
         return expect_pairs(item.inputs, settings.selection, settings.fps, settings.same_length)
 
-    work = Batch(request.items, settings, request.folder, described, request.shard)
-    running = work.run(engine, expect, overwrite=request.overwrite, notify=message)
-    with progress_bar(description) as bar, closing(running) as run:
-        for outcome in run:
-            if outcome is not None:
-                show(outcome)
-            bar.total = work.total
-            bar.update(work.done - bar.n)
-            if outcome is not None and outcome.fault is not None and not request.keep_going:
-                break
+    with open_engine(request.engine, estimator_options, message) as (engine, described):
+        work = Batch(request.items, settings, request.folder, described, request.shard)
+        running = work.run(engine, expect, overwrite=request.overwrite, notify=message)
+        with progress_bar(description) as bar, closing(running) as run:
+            for outcome in run:
+                if outcome is not None:
+                    show(outcome)
+                bar.total = work.total
+                bar.update(work.done - bar.n)
+                if outcome is not None and outcome.fault is not None and not request.keep_going:
+                    break
     return BatchReport(work.outcomes, work.size, work.done, round(time.monotonic() - began, 3), described)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from flowcli.cli.streams import write_stdout
@@ -16,6 +16,36 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 # File names may hold ends of lines, and what terminals take for commands.
 _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+
+
+class _Held:
+    """Results that wait for their files, and what files are called to the user."""
+
+    lines: list[str] | None = None
+    rename: Callable[[str], str] | None = None
+
+
+@contextmanager
+def hold_results(rename: Callable[[str], str]) -> Iterator[None]:
+    """Print the results of the block when it ends well, with what `rename` makes of the names in them."""
+    _Held.lines, _Held.rename = [], rename
+    try:
+        yield
+        lines = _Held.lines
+    finally:
+        _Held.lines = _Held.rename = None
+    for line in lines:
+        write_stdout(line)
+
+
+@contextmanager
+def rename_results(rename: Callable[[str], str]) -> Iterator[None]:
+    """Print results and messages of the block with what `rename` makes of the names in them."""
+    _Held.rename = rename
+    try:
+        yield
+    finally:
+        _Held.rename = None
 
 
 class Console:
@@ -32,13 +62,21 @@ class Console:
 
 def print_result(text: str) -> None:
     """Write one result line to stdout, at once: whoever reads it may wait for it."""
-    write_stdout(f"{text}\n")
+    _write(f"{text}\n")
 
 
 def print_json(value: object) -> None:
     """Write `value` to stdout as indented JSON; NaN and infinity are refused because JSON has neither."""
     Console.has_json = True
-    write_stdout(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    _write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def _write(text: str) -> None:
+    text = text if _Held.rename is None else _Held.rename(text)
+    if _Held.lines is None:
+        write_stdout(text)
+    else:
+        _Held.lines.append(text)
 
 
 def message(text: str) -> None:
@@ -49,6 +87,7 @@ def message(text: str) -> None:
 
 def complain(text: str) -> None:
     """Write one line to stderr, whatever names are in it; if nobody can hear it, the work goes on."""
+    text = text if _Held.rename is None else _Held.rename(text)
     with suppress(OSError):
         sys.stderr.write(f"{text.translate(_VISIBLE)}\n")
 

@@ -43,6 +43,8 @@ def convert(
     paths = list_flows([source])
     names = name_results(paths)
     destination = flow_destination(target, find_suffix(format or "flo"))
+    if destination.is_clip:
+        raise UsageError(f"{target}: expected a file for one flow or a folder/, got one array for all; it is estimated")
     if format is not None and not destination.is_folder:
         raise UsageError(f"--format {format} is for a folder; {target} says its format by its suffix")
     if len(paths) > 1 and not destination.is_folder:

@@ -52,7 +52,7 @@ def demo(
     from flowcli.evaluation.metrics import measure
     from flowcli.flow import FlowField
     from flowcli.io.flow import write_flow
-    from flowcli.io.image import write_image
+    from flowcli.io.image import write_image, write_result
     from flowcli.training.scene import make_scene
     from flowcli.viz import choose_scale, render
 
@@ -68,9 +68,9 @@ def demo(
     write_image(paths["frame2.png"], scene.frame2)
     write_flow(paths["flow.flo"], estimate)
     write_flow(paths["truth.flo"], scene.truth)
-    write_image(paths["flow.png"], render(estimate, scale=scale, legend=True))
-    write_image(paths["truth.png"], render(scene.truth, scale=scale, legend=True))
-    write_image(
+    write_result(paths["flow.png"], render(estimate, scale=scale, legend=True))
+    write_result(paths["truth.png"], render(scene.truth, scale=scale, legend=True))
+    write_result(
         paths["demo.png"], draw_comparison(scene.frame1, scene.truth, estimate, estimator_options.model, f"demo {seed}")
     )
     height, width = frame_size

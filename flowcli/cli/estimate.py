@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli import format_options, options
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
 from flowcli.cli.page_options import PagePath
+from flowcli.cli.remote_files import with_remote_files
 from flowcli.options import EstimatorOptions
 
 Raw = Annotated[
@@ -33,6 +34,7 @@ ConfidencePath = Annotated[
 
 
 @with_estimator_options
+@with_remote_files
 def estimate(
     inputs: options.Inputs,
     output: options.FlowPath = None,
@@ -40,6 +42,10 @@ def estimate(
     occlusion: options.OcclusionPath = None,
     confidence: ConfidencePath = None,
     format: options.FlowFormat = None,
+    bound: format_options.Bound = 20.0,
+    layout: format_options.ClipLayout = "thwc",
+    dtype: format_options.Dtype = "float32",
+    audio: format_options.Audio = "none",
     raw: Raw = False,
     backward: options.Backward = False,
     view: PagePath = None,
@@ -74,6 +80,7 @@ def estimate(
     from flowcli.cli.streams import write_binary
     from flowcli.cli.view_pairs import EstimatePage
     from flowcli.errors import OutputError, UsageError
+    from flowcli.io.flow.storage import FlowStorage
     from flowcli.io.own_results import describe_left_out
     from flowcli.io.sources import open_source
     from flowcli.jobs.one_input import InputJob
@@ -102,7 +109,18 @@ def estimate(
     )
     for note in source.notes:
         message(note)
-    plan = plan_outputs(source, output, viz, occlusion, backward=backward, flow_format=format, confidence=confidence)
+    storage = FlowStorage(bound, layout, dtype)
+    plan = plan_outputs(
+        source,
+        output,
+        viz,
+        occlusion,
+        backward=backward,
+        flow_format=format,
+        confidence=confidence,
+        storage=storage,
+        sound=audio == "copy",
+    )
     target.target(source.size)
     if scale is not None:
         check_scale(scale)
@@ -125,6 +143,8 @@ def estimate(
         same_length=same_length,
         values=options.read_range(range),
         strict=strict,
+        storage=storage,
+        sound=audio == "copy",
     )
     stream = ByteStream(write_binary, raw) if plan.has_stream else None
     if raw and stream is None:

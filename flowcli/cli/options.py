@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from flowcli.cli.limits import check_jobs, check_memory, check_threads
-from flowcli.io.flow import FORMATS
+from flowcli.io.flow import FORMATS, two_stream
+from flowcli.io.flow.clips import CLIP_FORMATS
 from flowcli.io.pictures import PICTURE_FORMATS
 from flowcli.io.video.formats import VIDEO_FORMATS
 from flowcli.viz.styles import LEGEND_PLACES, STYLES
@@ -33,7 +34,8 @@ PICTURES = "Pictures"
 MODEL = "Model"
 SPEED = "Speed and memory"
 
-FORMAT_NAMES = ", ".join(row.name for row in FORMATS.values())
+FORMAT_NAMES = ", ".join((*(row.name for row in FORMATS.values()), two_stream.NAME))
+CLIP_SUFFIXES = " ".join(row.suffix for row in CLIP_FORMATS.values())
 PICTURES_OF_A_PAIR = " ".join(PICTURE_FORMATS)
 JOINED_VIDEOS = ", ".join(suffix.lstrip(".") for suffix in VIDEO_FORMATS if suffix != ".gif")
 
@@ -46,7 +48,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT...",
-        help="Two images, a folder of frames, a quoted glob, one video, or - for raw RGB24 frames on stdin.",
+        help="Two images, a folder of frames, a quoted glob, frame_%03d.png, a list in a .txt, one video, - for Y4M or "
+        "raw RGB24 on stdin; s3://, gs:// and https:// too.",
     ),
 ]
 FlowPath = Annotated[
@@ -56,7 +59,8 @@ FlowPath = Annotated[
         "--output",
         metavar="P",
         rich_help_panel=FILES,
-        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), a folder/ with a file per pair, or - for a stream.",
+        help=f"Flow data: {' '.join(FORMATS)} (.png is KITTI's), a folder/ with a file per pair, or - for a stream; "
+        f"{CLIP_SUFFIXES} for all flow of a sequence in one array.",
     ),
 ]
 VizPath = Annotated[
@@ -82,33 +86,22 @@ OcclusionPath = Annotated[
 FlowFormat = Annotated[
     str | None,
     typer.Option(
-        "--format", metavar="NAME", rich_help_panel=FILES, help=f"Flow files in a folder: {FORMAT_NAMES}. Default flo."
+        "--format",
+        metavar="NAME",
+        rich_help_panel=FILES,
+        help=f"Flow files in a folder: {FORMAT_NAMES}. Default flo.",
     ),
 ]
 BatchInputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT...",
-        help="Videos, folders (searched for videos and folders of frames), CSV lists with columns frame1,frame2.",
+        help="Videos, folders (searched for videos and folders of frames), lists in a .txt, CSV lists with columns "
+        "frame1,frame2; s3://, gs:// and https:// too.",
     ),
 ]
 BatchFolder = Annotated[
     str, typer.Option("-o", "--output", metavar="DIR", rich_help_panel=FILES, help="Folder for the results.")
-]
-BatchFormat = Annotated[
-    str | None,
-    typer.Option("--format", metavar="NAME", rich_help_panel=FILES, help=f"Write flow files: {FORMAT_NAMES}."),
-]
-BatchVizFormat = Annotated[
-    str | None,
-    typer.Option(
-        "-v",
-        "--viz-format",
-        metavar="NAME",
-        rich_help_panel=FILES,
-        help=f"Write pictures: {JOINED_VIDEOS} per sequence; {PICTURES_OF_A_PAIR.replace('.', '')} per pair. "
-        "Default: mp4 where neither this nor --format is given; a pair of a list then gets .flo and .png.",
-    ),
 ]
 BatchOcclusion = Annotated[
     bool, typer.Option("--occlusion", rich_help_panel=FILES, help="Write masks of what is hidden in frame 2.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli import engine_options, options
 from flowcli.cli.estimator_options import with_estimator_options
 from flowcli.motion.options import CAMERAS
 from flowcli.options import EstimatorOptions
@@ -96,6 +96,10 @@ def stats(
     estimator_options: EstimatorOptions = EstimatorOptions(),
     jobs: options.Jobs = 1,
     shard: options.ShardOf = None,
+    engine: engine_options.EngineName = "local",
+    address: engine_options.Address = None,
+    workers: engine_options.Workers = None,
+    gpus_per_worker: engine_options.GpusPerWorker = None,
 ) -> None:
     """Measure the motion in videos, folders or pairs: one row per pair, or per clip.
 
@@ -111,6 +115,7 @@ def stats(
     from flowcli.cli.batch_run import BatchRequest, run_batch
     from flowcli.cli.console import message, print_json, print_result
     from flowcli.errors import UsageError
+    from flowcli.jobs.engines import EngineChoice
     from flowcli.jobs.motion_table import MotionTable, check_table_place
     from flowcli.jobs.plan import plan_batch
     from flowcli.jobs.settings import BatchSettings
@@ -126,10 +131,13 @@ def stats(
         motion=MotionOptions(moving, camera, consistency),
     )
     part = options.read_shard(shard)
+    choice = EngineChoice(engine, jobs, address, workers, gpus_per_worker)
     with ExitStack() as stack:
         if output is None:
             if shard is not None:
                 raise UsageError("--shard needs a table that all parts know; name it with -o")
+            if engine == "ray":
+                raise UsageError("--engine ray needs a folder that all machines see; name a table in it with -o")
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flowcli-stats-")))
         else:
             folder = output.with_name(f".{output.name}.flowcli")
@@ -137,7 +145,7 @@ def stats(
         items = plan_batch(inputs, folder, message)
         if output is not None:
             InputFiles(Path(text) for text in inputs).check_file(output)
-        request = BatchRequest(items, settings, folder, part, jobs, keep_going, overwrite)
+        request = BatchRequest(items, settings, folder, part, choice, keep_going, overwrite)
         report = run_batch(request, estimator_options, description="stats")
         table = MotionTable(items, folder, per_clip)
         if output is not None:

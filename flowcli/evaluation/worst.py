@@ -10,7 +10,7 @@ from flowcli.errors import OutputError
 from flowcli.evaluation.comparison import draw_comparison, thin
 from flowcli.evaluation.metrics import METRICS
 from flowcli.evaluation.run import PairResult
-from flowcli.io.image import write_image
+from flowcli.io.image import write_result
 from flowcli.viewer import About, Clip, ViewedPair, write_page
 
 
@@ -48,7 +48,7 @@ class WorstPairs:
                 pair.read_frames()[0], pair.read_truth(), result.estimate, model, pair.name, pair.truth_factor
             )
             path = folder / f"{_file_name(model, f'{rank:03d}', pair.dataset, pair.name)}.png"
-            write_image(path, picture)
+            write_result(path, picture)
             paths.append(path)
         return paths
 

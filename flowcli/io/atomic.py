@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -30,10 +31,12 @@ def mark_temporary_files(owner: str) -> Iterator[None]:
 
 
 def find_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield every temporary file below `folder`, with its owner, or an empty text if it has none."""
+    """Yield every temporary file or folder below `folder`, with its owner, or an empty text if it has none."""
     # Unlike rglob, walk bears with folders that others remove meanwhile.
-    for place, _, names in os.walk(folder):
-        for name in names:
+    for place, folders, names in os.walk(folder):
+        unfinished = [name for name in folders if name.startswith(TEMPORARY_PREFIX)]
+        folders[:] = [name for name in folders if name not in unfinished]
+        for name in [*names, *unfinished]:
             if name.startswith(TEMPORARY_PREFIX):
                 owner, dot, _ = name[len(TEMPORARY_PREFIX) :].partition(".")
                 # A name of random digits alone: its dot is that of the suffix.
@@ -41,10 +44,11 @@ def find_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 @contextmanager
-def replace_when_complete(path: str | Path) -> Iterator[Path]:
+def replace_when_complete(path: str | Path, *, is_folder: bool = False) -> Iterator[Path]:
     """Yield a fresh path in the folder of `path`, and give it the final name when the block ends well.
 
-    The temporary path has the suffix of `path` and does not exist yet, so the file gets the user's usual permissions.
+    With `is_folder` the block makes a folder; one that is at `path` before goes when the new one is complete. The
+    temporary path has the suffix of `path` and does not exist yet, so the file gets the user's usual permissions.
     A symbolic link at `path` keeps pointing where it did; its target is replaced. If the block raises, the temporary
     file is removed and whatever was at `path` before stays as it was.
 
@@ -58,6 +62,13 @@ def replace_when_complete(path: str | Path) -> Iterator[Path]:
     temporary = final.with_name(f"{TEMPORARY_PREFIX}{_owner.get()}{secrets.token_hex(8)}{suffix}")
     try:
         yield temporary
+        if is_folder and final.is_dir():
+            # A name of a folder cannot be given to another at once; what was there goes in the moment between.
+            before = final.with_name(f"{temporary.stem}-before{suffix}")
+            final.rename(before)
+            temporary.rename(final)
+            shutil.rmtree(before, ignore_errors=True)
+            return
         if final.is_dir():
             raise OutputError(f"{path}: expected a file name, found a folder; give the file's full name")
         temporary.replace(final)
@@ -66,6 +77,8 @@ def replace_when_complete(path: str | Path) -> Iterator[Path]:
     finally:
         # After a success the name is gone already; after a failure the folder itself may be.
         with suppress(OSError):
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
             temporary.unlink(missing_ok=True)
 
 
@@ -79,16 +92,17 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def check_writable(path: str | Path, overwrite: bool) -> None:
+def check_writable(path: str | Path, overwrite: bool, *, is_folder: bool = False) -> None:
     """Raise OutputError if writing the file `path` is bound to fail; called before any work is done.
 
     Args:
         path: the file to be written; its folder must exist and be writable.
         overwrite: whether a file that is already there may be replaced.
+        is_folder: whether what is to be written is a folder itself.
     """
     path = Path(path)
     folder = path.parent
-    if path.is_dir():
+    if path.is_dir() and not is_folder:
         raise OutputError(f"{path}: expected a file name, found a folder; give the file's full name")
     # Asked first and explained after: another program may remove the folder in between.
     writable = os.access(folder, os.W_OK | os.X_OK)

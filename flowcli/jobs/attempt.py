@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from flowcli.io.own_results import STATE_FOLDER
 
 @dataclass(frozen=True)
 class FileMark:
-    """What tells whether a file is still the one that was written: bytes, and nanoseconds of change if known."""
+    """What tells whether a file is still the one that was written: bytes, and nanoseconds of change if known.
+
+    A folder that is one result, as a Zarr array is, counts as the files in it together.
+    """
 
     size: int
     changed: int | None = None
@@ -22,9 +26,13 @@ class FileMark:
         """Return the mark of a file, or None if there is none."""
         try:
             state = path.stat()
+            if not stat.S_ISDIR(state.st_mode):
+                return cls(state.st_size, state.st_mtime_ns)
+            states = [one.stat() for one in path.rglob("*")]
         except OSError:
             return None
-        return cls(state.st_size, state.st_mtime_ns)
+        files = [one for one in states if not stat.S_ISDIR(one.st_mode)]
+        return cls(sum(one.st_size for one in files), max((one.st_mtime_ns for one in files), default=0))
 
     def same_size(self, other: FileMark | None) -> bool:
         """Return whether the other is as long: what is copied or moved elsewhere gets new times."""
@@ -88,6 +96,10 @@ class Attempt:
         """Return whether a part is complete, and its files are there as they were written."""
         files = self.parts.get(part)
         return files is not None and all(mark.same_size(FileMark.of(folder / path)) for path, mark in files.items())
+
+    def find_done(self, folder: Path) -> frozenset[int]:
+        """Return the parts that are complete."""
+        return frozenset(part for part in self.parts if self.holds_part(part, folder))
 
 
 def mark_attempt(fingerprint: str, settings: dict[str, object]) -> str:

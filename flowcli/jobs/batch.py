@@ -10,23 +10,25 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowcli.errors import InputError, OutputError
+from flowcli.errors import OutputError
 from flowcli.io.atomic import find_temporary_files
 from flowcli.io.own_results import STATE_FOLDER
 from flowcli.jobs.attempt import Attempt, Files, place_work
 from flowcli.jobs.faults import Failed, forget_details, keep_details
-from flowcli.jobs.item import Advanced, Ended, Event, ItemJob, PartDone, Started, Task
+from flowcli.jobs.job import Advanced, Ended, Event, Interrupted, ItemJob, Left, PartDone, Started, Task
 from flowcli.jobs.journal import Journal, list_journals
-from flowcli.jobs.local import Report
+from flowcli.jobs.local import Reports
 from flowcli.jobs.lock import hold_folder
 from flowcli.jobs.moving import finish_attempt, name_finally, remove_files
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.settings import PART, BatchSettings
 from flowcli.jobs.shard import WHOLE, Shard
-from flowcli.jobs.triage import Finding, State, examine
+from flowcli.jobs.survey import Survey, ask_before_replacing, survey_item
+from flowcli.jobs.triage import State
 from flowcli.output.plan import Output
 
-Engine = Callable[[list[ItemJob]], Generator[Report, None, None]]
+# What becomes of the jobs that it is given; one that tells of an Interrupted item is sent what is left of it.
+Engine = Callable[[list[ItemJob]], Reports]
 # What is begun only if the user asks for it.
 _ON_REQUEST = {State.OTHER, State.TAKEN}
 
@@ -50,16 +52,6 @@ class Outcome:
     pairs: int
     skipped: bool = False
     files: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Survey:
-    """An item, and how it stands with each of its outputs; or why its input cannot be looked at."""
-
-    item: BatchItem
-    outputs: tuple[Output, ...]
-    findings: tuple[Finding, ...] = ()
-    fault: str | None = None
 
 
 class Batch:
@@ -94,11 +86,13 @@ class Batch:
         plan = json.dumps([(item.name, item.origin) for item in items])
         self._plan_digest = hashlib.sha256(plan.encode()).hexdigest()[:16]
         self._estimator = estimator
-        self._surveys: dict[str, _Survey] = {}
+        self._surveys: dict[str, Survey] = {}
         self._jobs: dict[str, ItemJob] = {}
         self._attempts: dict[tuple[str, str], Attempt] = {}
         self._expected: dict[str, int] = {}
-        self._written: dict[str, int] = {}
+        # Of each item the pairs that are written, by part: one that is done again counts once.
+        self._written: dict[str, dict[int, int]] = {}
+        self._begun: set[tuple[str, str]] = set()
         self.outcomes: list[Outcome] = []
 
     @property
@@ -114,7 +108,7 @@ class Batch:
     @property
     def done(self) -> int:
         """Pairs that are written."""
-        return sum(self._written.values())
+        return sum(map(self._count, self._written))
 
     def run(
         self,
@@ -151,7 +145,7 @@ class Batch:
                 self._finish_moves(journal, item)
                 self._surveys[name] = self._survey(journal, item)
             if not overwrite:
-                self._ask(notify)
+                ask_before_replacing(self._surveys.values(), self._folder, notify)
             jobs = [job for survey in self._surveys.values() if (job := self._plan(survey, overwrite)) is not None]
             for job in jobs:
                 self._jobs[job.item.name] = job
@@ -159,7 +153,13 @@ class Batch:
             yield from self.outcomes
             try:
                 with closing(engine(jobs)) as reports:
-                    for name, event in reports:
+                    answer: ItemJob | None = None
+                    while True:
+                        try:
+                            name, event = reports.send(answer)
+                        except StopIteration:
+                            break
+                        answer = self._plan_again(journal, name) if isinstance(event, Interrupted) else None
                         for note in event.notes if isinstance(event, Started) else ():
                             notify(note)
                         yield self._note(journal, name, event)
@@ -187,58 +187,17 @@ class Batch:
                     ending = attempt.pairs or 0, attempt.final, attempt.fault
                     finish_attempt(journal, item.name, output, attempt, self._folder, ending)
 
-    def _survey(self, journal: Journal, item: BatchItem) -> _Survey:
-        outputs = self._outputs(item)
-        try:
-            fingerprint = item.fingerprint()
-        except InputError as error:
-            return _Survey(item, outputs, fault=str(error))
-        attempts = {kind: journal.attempts(item.name, kind) for kind in journal.kinds(item.name)}
-        known = {path for tried in attempts.values() for attempt in tried.values() for path in attempt.files}
-        findings: list[Finding] = []
-        for output in outputs:
-            described = {"estimator": self._estimator, "outputs": self._settings.describe(output)}
-            # As the journal gives it back.
-            wanted = Attempt(item.origin, fingerprint, json.loads(json.dumps(described)), None, None)
-            tried = attempts.get(output.kind, {})
-            try:
-                findings.append(examine(wanted, tried, output.destination, known, self._folder))
-            except OSError as error:
-                # A name that the file system does not take, most likely.
-                reason = f"{output.destination.path}: cannot be looked at: {error.strerror or error}"
-                return _Survey(item, outputs, fault=reason)
-        return _Survey(item, outputs, tuple(findings))
+    def _survey(self, journal: Journal, item: BatchItem) -> Survey:
+        outputs: list[tuple[Output, dict[str, object]]] = [
+            (output, {"estimator": self._estimator, "outputs": self._settings.describe(output)})
+            for output in self._outputs(item)
+        ]
+        return survey_item(journal, item, outputs, self._folder)
 
-    def _ask(self, notify: Callable[[str], None]) -> None:
-        # Refuse what would replace results; tell of what stays as somebody made it.
-        found = [finding for survey in self._surveys.values() for finding in survey.findings]
-        taken = [finding.about for finding in found if finding.state is State.TAKEN]
-        other = [finding.about for finding in found if finding.state is State.OTHER]
-        if other:
-            differing = ", ".join(dict.fromkeys(name for names in other for name in names.split(", ")))
-            raise OutputError(
-                f"{self._folder}: {len(other)} result{'s' if len(other) > 1 else ''} would change, made with other "
-                f"settings ({differing}); use --overwrite to replace them, or name another folder with -o"
-            )
-        if taken:
-            more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
-            raise OutputError(
-                f"{taken[0]}: already exists and is not of this batch; use --overwrite to replace it{more}"
-            )
-        for finding in found:
-            if finding.state is State.EDITED:
-                notify(
-                    f"{self._folder / finding.about}: was changed by somebody since it was made; it is kept, "
-                    "--overwrite makes it again"
-                )
-        outdated = sum(finding.state is State.OUTDATED for finding in found)
-        if outdated:
-            notify(f"{self._folder}: {outdated} result{'s' if outdated > 1 else ''} made again, of inputs that changed")
-
-    def _plan(self, survey: _Survey, overwrite: bool) -> ItemJob | None:
+    def _plan(self, survey: Survey, overwrite: bool) -> ItemJob | None:
         # What is left to do of an item; None if it has ended.
         item, name = survey.item, survey.item.name
-        self._written[name] = 0
+        self._written[name] = {}
         if survey.fault is not None:
             self._expected[name] = 0
             self.outcomes.append(Outcome(name, (), survey.fault, 0))
@@ -254,42 +213,72 @@ class Batch:
             self._attempts[name, output.kind] = attempt
             begin = place_work(self._folder, name, output.kind)
             work = begin.with_name(f"{begin.name}-{attempt.mark}")
-            tasks.append(Task(output, work, attempt.staged, finding.first_part))
-            if finding.first_part == 0:
+            tasks.append(Task(output, work, attempt.staged, finding.done))
+            if not finding.done:
                 shutil.rmtree(work, ignore_errors=True)
-            elif scale is None:
-                scale = attempt.scale
+            else:
+                self._begun.add((name, output.kind))
+                scale = attempt.scale if scale is None else scale
             at_least = max(at_least, 0 if overwrite else finding.replaces)
         known = [finding.attempt for finding in survey.findings if finding.attempt.pairs is not None]
         if known:
             self._expected[name] = known[0].pairs or 0
         if not tasks:
             fault = next((finding.attempt.fault for finding in survey.findings if finding.attempt.fault), None)
-            self._written[name] = self._expected.setdefault(name, 0)
+            self._written[name] = {0: self._expected.setdefault(name, 0)}
             files = tuple(self._folder / path for found in survey.findings for path in found.attempt.files)
-            self.outcomes.append(Outcome(name, _paths(survey), fault, self._written[name], True, files))
+            self.outcomes.append(Outcome(name, _paths(survey), fault, self._count(name), True, files))
             return None
         job = ItemJob(item, self._settings, self._folder, tuple(tasks), self._shard.mark, scale, at_least)
-        self._written[name] = min(job.first_part * PART, self._expected.get(name, 0))
+        self._count_done(name, job)
         return job
 
-    def _note(self, journal: Journal, name: str, event: Event | Failed) -> Outcome | None:
+    def _plan_again(self, journal: Journal, name: str) -> ItemJob:
+        # What is left of an item whose work was cut off, by what the journal says and by what is there.
         job = self._jobs[name]
+        tasks: list[Task] = []
+        for task in job.tasks:
+            kind = task.output.kind
+            begun = (name, kind) in self._begun
+            done = self._current(journal, name, kind).find_done(self._folder) if begun else frozenset[int]()
+            tasks.append(replace(task, done=done))
+        job = self._jobs[name] = replace(job, tasks=tuple(tasks))
+        self._written[name] = {}
+        self._count_done(name, job)
+        return job
+
+    def _count_done(self, name: str, job: ItemJob) -> None:
+        expected = self._expected.get(name, 0)
+        for part in job.done:
+            self._written[name][part] = max(0, min(PART, expected - part * PART))
+
+    def _count(self, name: str) -> int:
+        return sum(self._written[name].values())
+
+    def _note(self, journal: Journal, name: str, event: Event | Interrupted | Failed) -> Outcome | None:
+        job, written = self._jobs[name], self._written[name]
         if isinstance(event, Started):
-            self._expected[name], self._written[name] = event.pairs, min(event.part * PART, event.pairs)
+            self._expected[name] = event.pairs
+            self._count_done(name, job)
+            scale = event.scale if job.scale is None else job.scale
+            self._jobs[name] = replace(job, scale=scale)
             for task in job.tasks:
-                # Not where a worker goes on that took the place of one that died.
-                if task.first_part == 0 and event.part == job.first_part:
-                    kind, scale = task.output.kind, event.scale if task.output.is_drawn else None
-                    attempt = replace(self._attempts[name, kind], pairs=event.pairs, scale=scale, parts={})
+                # Not where the work goes on, be it of an earlier run or of a worker that died.
+                if (name, task.output.kind) not in self._begun:
+                    kind, drawn = task.output.kind, scale if task.output.is_drawn else None
+                    attempt = replace(self._attempts[name, kind], pairs=event.pairs, scale=drawn, parts={})
                     journal.start(name, kind, attempt)
+                    self._begun.add((name, kind))
             return None
         if isinstance(event, Advanced):
-            self._written[name] += 1
+            written[event.part] = event.pairs
             return None
         if isinstance(event, PartDone):
+            written[event.part] = event.pairs
             for kind, files in event.files.items():
                 journal.part(name, kind, self._current(journal, name, kind), event.part, files)
+            return None
+        if isinstance(event, Left | Interrupted):
             return None
         if isinstance(event, Failed):
             if not (self._folder / STATE_FOLDER).is_dir():
@@ -298,13 +287,14 @@ class Batch:
         else:
             fault = self._finish(journal, job, event)
             forget_details(self._folder / STATE_FOLDER, name)
-        self._expected[name] = self._written[name]
+            self._written[name] = {0: event.pairs}
+        self._expected[name] = self._count(name)
         survey = self._surveys[name]
         if isinstance(event, Failed):
-            outcome = Outcome(name, (), fault, self._written[name])
+            outcome = Outcome(name, (), fault, self._count(name))
         else:
             files = self._list_files(journal, survey)
-            outcome = Outcome(name, _paths(survey), fault, self._written[name], files=files)
+            outcome = Outcome(name, _paths(survey), fault, self._count(name), files=files)
         self.outcomes.append(outcome)
         return outcome
 
@@ -313,7 +303,7 @@ class Batch:
         name, fault = job.item.name, event.fault
         for task in job.tasks:
             kind = task.output.kind
-            attempt = self._current(journal, name, kind)
+            attempt = self._cut_off(journal, name, kind, event.parts)
             files = event.files[kind]
             if task.staged:
                 before = [one.pairs or 0 for one in journal.attempts(name, kind).values() if one.ended]
@@ -332,7 +322,18 @@ class Batch:
                 fault = str(error)
         return fault
 
-    def _list_files(self, journal: Journal, survey: _Survey) -> tuple[Path, ...]:
+    def _cut_off(self, journal: Journal, name: str, kind: str, parts: int) -> Attempt:
+        # The attempt without what was done after the place where its input ends.
+        attempt = self._current(journal, name, kind)
+        beyond = [part for part in attempt.parts if part >= parts]
+        if beyond:
+            remove_files(self._folder / path for part in beyond for path in attempt.parts[part])
+            journal.start(name, kind, replace(attempt, parts={}))
+            for part in sorted(attempt.parts.keys() - beyond):
+                journal.part(name, kind, attempt, part, attempt.parts[part])
+        return self._current(journal, name, kind)
+
+    def _list_files(self, journal: Journal, survey: Survey) -> tuple[Path, ...]:
         latest = (list(journal.attempts(survey.item.name, output.kind).values())[-1:] for output in survey.outputs)
         return tuple(self._folder / path for attempts in latest for attempt in attempts for path in attempt.files)
 
@@ -344,5 +345,5 @@ def _without_segments(files: Files, task: Task) -> Files:
     return {} if task.output.destination.is_joined else files
 
 
-def _paths(survey: _Survey) -> tuple[Path, ...]:
+def _paths(survey: Survey) -> tuple[Path, ...]:
     return tuple(output.destination.path for output in survey.outputs)

@@ -8,12 +8,14 @@ from contextlib import closing
 
 from flowcli.estimator import Estimator
 from flowcli.jobs.faults import Failed
-from flowcli.jobs.item import Event, ItemJob, work_item
+from flowcli.jobs.item import work_item
+from flowcli.jobs.job import Event, Interrupted, ItemJob
 
-Report = tuple[str, Event | Failed]
+Report = tuple[str, Event | Interrupted | Failed]
+Reports = Generator[Report, "ItemJob | None", None]
 
 
-def run_here(jobs: Iterable[ItemJob], estimator: Estimator) -> Generator[Report, None, None]:
+def run_here(jobs: Iterable[ItemJob], estimator: Estimator) -> Reports:
     """Do the jobs one after the other; yields what happens, with the name of the item.
 
     Whatever an item raises ends that item only.

@@ -64,7 +64,10 @@ def remove_files(paths: Iterable[Path]) -> None:
     """Remove files, as far as they are there; raises OutputError."""
     for path in list(paths):
         try:
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from error
 
@@ -82,13 +85,19 @@ def _move(source: Path, final: Path) -> None:
             # Moved before the program was killed; if it is gone, the next run will notice.
             return
         target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            # An array in a folder of its own; a folder does not take the place of another by itself.
+            remove_files([target])
         source.replace(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise OutputError(f"{final}: cannot be written: {error.strerror or error}") from error
-        with replace_when_complete(target) as temporary:
-            shutil.copyfile(source, temporary)
-            shutil.copystat(source, temporary)
+        with replace_when_complete(target, is_folder=source.is_dir()) as temporary:
+            if source.is_dir():
+                shutil.copytree(source, temporary)
+            else:
+                shutil.copyfile(source, temporary)
+                shutil.copystat(source, temporary)
         remove_files([source])
 
 

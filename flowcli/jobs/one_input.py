@@ -90,7 +90,7 @@ class InputJob:
             writer = OutputWriter(
                 plan, source, settings.look, self.scale, model, overwrite=overwrite or resume, stream=self._stream
             )
-            stream = stack.enter_context(PairStream(source, self.done, depth))
+            stream = stack.enter_context(PairStream(source, self.done, depth=depth, leads=plan.needs_pair_before))
             backward, resize = plan.needs_backward, settings.resize
             flows = write_flows(stream.take(), estimator, writer, backward=backward, resize=resize, depth=depth)
             for result in stack.enter_context(closing(flows)):

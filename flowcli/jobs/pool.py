@@ -13,7 +13,7 @@ import signal
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from flowcli.errors import EngineError, FlowcliError, UsageError
 from flowcli.estimator import Estimator
 from flowcli.jobs.faults import Failed
-from flowcli.jobs.item import Ended, ItemJob, PartDone, Started
-from flowcli.jobs.local import Report, count_cores, run_here
+from flowcli.jobs.job import Ended, ItemJob, PartDone, Started
+from flowcli.jobs.local import Reports, count_cores, run_here
 from flowcli.options import EstimatorOptions
 from flowcli.runtime.ceiling import BARE_PROCESS, GIB
 from flowcli.runtime.memory import resident_memory
@@ -75,9 +75,9 @@ class _Worker:
         elif isinstance(message, tuple) and self.job is not None:
             event = message[1]
             if isinstance(event, Started):
-                self.job = self.job.after(-1, event.scale)
+                self.job = self.job.after((), event.scale)
             elif isinstance(event, PartDone):
-                self.job = self.job.after(event.part, self.job.scale)
+                self.job = self.job.after([event.part], self.job.scale)
             elif isinstance(event, Ended | Failed):
                 self.job = None
         return message
@@ -97,7 +97,7 @@ class _Worker:
         self._process.join()
 
 
-def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number: int) -> Generator[Report, None, None]:
+def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number: int) -> Reports:
     """Do the jobs in `number` processes; yields what happens as it happens, items side by side.
 
     Raises:

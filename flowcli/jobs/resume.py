@@ -86,7 +86,8 @@ class SequenceProgress(AbstractContextManager["SequenceProgress"]):
             return
         part = (pairs - 1) // PART
         for output, journal, attempt in self._rows:
-            paths = [output.destination.file(name) for name in self._names[part * PART : pairs]]
+            names = self._names[part * PART : pairs]
+            paths = [path for name in names for path in output.destination.files(name)]
             files = measure_files(output.destination.path, paths)
             journal.part(self._name, output.kind, attempt, part, files)
 
@@ -103,7 +104,7 @@ class SequenceProgress(AbstractContextManager["SequenceProgress"]):
     def _find_part(self, output: Output, journal: Journal, attempt: Attempt) -> int:
         mine = journal.attempts(self._name, output.kind).get(attempt.mark)
         if mine is None:
-            files = (output.destination.file(name) for name in self._names)
+            files = (path for name in self._names for path in output.destination.files(name))
             there = next((path for path in files if path.exists()), None)
             if there is not None:
                 raise OutputError(

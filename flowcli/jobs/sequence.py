@@ -27,18 +27,39 @@ class PairStream(AbstractContextManager["PairStream"]):
         fault: why the input ended early, or None so far.
     """
 
-    def __init__(self, source: FrameSource, start: int = 0, depth: int = DEPTH) -> None:
-        """Decode from pair `start` on, at most `depth` pairs ahead."""
+    def __init__(
+        self, source: FrameSource, start: int = 0, stop: int | None = None, depth: int = DEPTH, *, leads: bool = False
+    ) -> None:
+        """Decode from pair `start` on.
+
+        Args:
+            source: of the pairs.
+            start: the first one that is wanted.
+            stop: the one before which to end; None: the last one is the source's.
+            depth: pairs to be decoded ahead, at most.
+            leads: put the pair before in front of every part, marked so, for outputs that need its backward flow.
+        """
         self.fault: FlowcliError | None = None
+        self._leads = leads
+        self._lead: FramePair | None = None
+        self._first_leads = leads and start > 0
+        begin = start - 1 if self._first_leads else start
         # A read from a pipe may never return; such a thread is not waited for.
-        self._pairs = in_background(source.pairs(start), depth, patience=None if source.rereadable else 0.1)
+        self._pairs = in_background(source.pairs(begin, stop), depth, patience=None if source.rereadable else 0.1)
 
     def take(self, number: int | None = None) -> Iterator[FramePair]:
         """Yield the next `number` pairs, or all that are left, with times from the first of them on."""
         origin: Fraction | None = None
         try:
+            if self._first_leads:
+                self._first_leads = False
+                self._lead = next(self._pairs, None)
+            if self._lead is not None:
+                yield replace(self._lead, leads=True)
             for pair in islice(self._pairs, number):
                 origin = pair.time if origin is None else origin
+                if self._leads:
+                    self._lead = pair
                 pair = replace(pair, time=pair.time - origin)
                 yield pair
                 # Nothing may hold its frames while the next ones are decoded.
@@ -69,6 +90,7 @@ def write_flows(
     with closing(results), writer:
         for result in results:
             writer.write(result)
-            yield result
+            if not result.pair.leads:
+                yield result
             # Nothing may hold it while the next one is estimated.
             del result

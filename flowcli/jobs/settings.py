@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from flowcli.errors import UsageError
+from flowcli.io.flow.storage import PLAIN, FlowStorage
 from flowcli.io.frames import Selection
 from flowcli.io.frames_resize import Resize
 from flowcli.io.image import RangeChoice
 from flowcli.motion.options import MotionOptions
-from flowcli.output.destination import ROWS_SUFFIX, VIDEO_SUFFIXES, Destination
-from flowcli.output.plan import FORWARD_MOTION, MOTION, Output, OutputPlan, arrange_outputs
+from flowcli.output.destination import ROWS_SUFFIX, VIDEO_SUFFIXES, Destination, Form, place_flow
+from flowcli.output.plan import FORWARD_MOTION, MOTION, Output, OutputPlan, arrange_outputs, check_storage
 from flowcli.output.writer import Appearance
 
 # Pairs per part. A keyframe every 16 frames makes videos of flow 1.5 % larger.
@@ -23,7 +25,7 @@ class BatchSettings:
     """What every item of a batch gets, and how.
 
     Attributes:
-        flow_suffix: of the flow files; None for none.
+        flow_suffix: of the flow files, or another word of `find_kind`; None for none.
         pair_flow_suffix: the same for two images of a list.
         picture_suffix: of a video, or of the pictures of each pair; None for none.
         backward: frame 2 -> frame 1 as well.
@@ -36,6 +38,8 @@ class BatchSettings:
         values: which values of deep images become black and white.
         strict: whether missing frames are an error.
         motion: how motion statistics are made; None for none.
+        storage: how flow is stored where its format leaves a choice.
+        sound: whether the sound of a film goes beside the pictures made from it.
         confidence: maps of confidence too, in the kind of the pictures.
     """
 
@@ -53,6 +57,16 @@ class BatchSettings:
     strict: bool = False
     motion: MotionOptions | None = None
     confidence: bool = False
+    storage: FlowStorage = PLAIN
+    sound: bool = False
+
+    def check(self) -> None:
+        """Raise UsageError for a choice that none of the outputs knows."""
+        plans = [self.arrange(Path(), "item", is_pair=is_pair) for is_pair in (False, True)]
+        outputs = [output for plan in plans for output in plan.outputs]
+        check_storage(OutputPlan(tuple(outputs)))
+        if self.sound and not any(output.sound for output in outputs):
+            raise UsageError("--audio copy is for videos; ask for them with -v, such as -v mp4")
 
     def describe(self, output: Output) -> dict[str, object]:
         """Return what the content of an output depends on, besides input and estimator, as plain JSON values."""
@@ -87,10 +101,13 @@ class BatchSettings:
             return Destination(folder / stem, suffix, True)
 
         plan = arrange_outputs(
-            place(name, flow),
+            None if flow is None else place_flow(folder, name, flow, is_pair=is_pair),
             place(f"{name}.flow", pictures),
             place(f"{name}.occlusion", masks if self.occlusion else None),
             backward=self.backward,
+            is_pair=is_pair,
+            storage=self.storage,
+            sound=self.sound,
             confidence=place(f"{name}.confidence", masks if self.confidence else None),
         )
         if self.motion is None:
@@ -110,4 +127,12 @@ def choose_settings(output: Output, settings: dict[str, object]) -> dict[str, ob
         keys.append("same_length")
     if settings.get("values", "auto") != "auto":  # journals from before there was a choice have none
         keys.append("values")
-    return {key: settings[key] for key in keys}
+    chosen: dict[str, object] = {}
+    storage, form = output.storage, output.destination.form
+    if output.destination.is_clip:
+        chosen = {"layout": storage.layout, "dtype": storage.dtype}
+    elif form in (Form.TWO_STREAM, Form.TWO_STREAM_BACKWARD):
+        chosen = {"bound": storage.bound}
+    if output.sound:
+        chosen["sound"] = True
+    return chosen | {key: settings[key] for key in keys}

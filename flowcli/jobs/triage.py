@@ -33,14 +33,14 @@ class Finding:
     Attributes:
         state: in one word.
         attempt: the one that is done, or that is to be begun or continued.
-        first_part: the part to go on with.
+        done: the parts that are complete.
         about: the path, or the settings, that decided it.
         replaces: the number of pairs of the result that would be replaced.
     """
 
     state: State
     attempt: Attempt
-    first_part: int = 0
+    done: frozenset[int] = frozenset()
     about: str = ""
     replaces: int = 0
 
@@ -76,10 +76,8 @@ def _examine_own(wanted: Attempt, mine: Attempt, folder: Path) -> Finding:
         path for path, mark in mine.files.items() if (now := there[path]) and now.size and not mark.same_size(now)
     ]
     if not mine.ended:
-        part = 0
-        while mine.holds_part(part, folder):
-            part += 1
-        return Finding(State.EDITED if edited else State.OPEN, mine, part, edited[0] if edited else "")
+        state = State.EDITED if edited else State.OPEN
+        return Finding(state, mine, mine.find_done(folder), edited[0] if edited else "")
     if all(mark.same_size(there[path]) for path, mark in mine.files.items()):
         return Finding(State.DONE, mine)
     again = replace(wanted, staged=any(there.values()))

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from flowcli import __version__
 from flowcli.flow import FlowField, Frame
-from flowcli.io.flow import write_flow
+from flowcli.io.atomic import write_bytes
+from flowcli.io.flow import FORMATS, write_flow
+from flowcli.io.flow.two_stream import write_two_stream
 from flowcli.io.sources import FramePair, FrameSource
 from flowcli.motion.options import MotionOptions
 from flowcli.output.plan import (
     BACKWARD_FLOW,
     BACKWARD_PICTURES,
+    BOTH_FLOWS,
     CONFIDENCE,
-    FLOW,
     FORWARD_MOTION,
     MOTION,
     OCCLUSION,
@@ -27,7 +30,7 @@ from flowcli.output.plan import (
 )
 from flowcli.output.rows import RowSink
 from flowcli.output.scale import SequenceScale
-from flowcli.output.sinks import FileSink, Sink, open_picture_sink
+from flowcli.output.sinks import ClipSink, FileSink, Sink, open_picture_sink
 from flowcli.output.stream import ByteStream, FlowStream, PictureStream
 
 
@@ -86,10 +89,7 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
         self._stack = ExitStack()
         self._channels: list[Callable[[PairFlow], None]] = []
         self._look, self._scale = look, scale
-        flows: dict[str, Callable[[PairFlow], FlowField]] = {
-            FLOW: lambda result: result.forward,
-            BACKWARD_FLOW: _backward,
-        }
+        self._before: FlowField | None = None
         drawings: dict[str, Callable[[PairFlow], Frame]] = {
             PICTURES: self._draw_forward,
             BACKWARD_PICTURES: self._draw_backward,
@@ -97,33 +97,77 @@ class OutputWriter(AbstractContextManager["OutputWriter"]):
             CONFIDENCE: draw_confidence,
         }
         for output in plan.outputs:
-            destination = output.destination
-            if destination.is_stream:
+            if output.destination.is_stream:
                 assert stream is not None
-                if output.content in flows:
-                    self._add(FlowStream(stream), flows[output.content])
-                else:
+                if output.content in drawings:
                     self._add(PictureStream(stream, source.fps, source.aspect), drawings[output.content])
-                continue
-            if output.content in flows:
-                self._add(FileSink[FlowField](destination, write_flow, overwrite=overwrite), flows[output.content])
+                else:
+                    self._add(FlowStream(stream), _backward if output.content == BACKWARD_FLOW else _forward)
                 continue
             if output.content in (MOTION, FORWARD_MOTION):
                 assert motion is not None
-                rows = self._stack.enter_context(RowSink(destination.path, source.fps * source.stride, motion))
+                path = output.destination.path
+                rows = self._stack.enter_context(RowSink(path, source.fps * source.stride, motion))
                 self._channels.append(lambda r, rows=rows: rows.write(r.pair, r.forward, r.backward))
                 continue
-            comment = describe(output, model, look, scale)
+            if output.content not in drawings:
+                self._add_flow(output, source, describe(output, model, look, scale), overwrite=overwrite)
+                continue
+            film = (source.paths[0], source.begins) if output.sound and source.begins is not None else None
             sink = open_picture_sink(
-                destination, fps=source.fps, aspect=source.aspect, comment=comment, overwrite=overwrite
+                output.destination,
+                fps=source.fps,
+                aspect=source.aspect,
+                comment=describe(output, model, look, scale),
+                overwrite=overwrite,
+                film=film,
             )
             self._add(sink, drawings[output.content])
 
+    def _add_flow(self, output: Output, source: FrameSource, comment: str, *, overwrite: bool) -> None:
+        destination, storage = output.destination, output.storage
+        make = _backward if output.content == BACKWARD_FLOW else _forward
+        if destination.is_clip:
+            self._add(ClipSink(destination, storage, source.fps, comment), make)
+            return
+        row = FORMATS.get(destination.suffix)
+        if output.content == BOTH_FLOWS:
+            assert row is not None and row.encode_both is not None
+            encode_both = row.encode_both
+
+            def write_both(paths: list[Path], fields: tuple[FlowField, FlowField]) -> None:
+                write_bytes(paths[0], encode_both(*fields))
+
+            sink = FileSink[tuple[FlowField, FlowField]](destination, write_both, overwrite=overwrite)
+            self._add(sink, self._both)
+            return
+
+        def write(paths: list[Path], field: FlowField) -> None:
+            if len(paths) == 2:
+                write_two_stream(paths, field, storage.bound)
+            elif output.content == BACKWARD_FLOW and row is not None and row.encode_both is not None:
+                # In its own layer, where the format has one.
+                write_bytes(paths[0], row.encode_both(None, field))
+            else:
+                write_flow(paths[0], field)
+
+        self._add(FileSink[FlowField](destination, write, overwrite=overwrite), make)
+
+    def _both(self, result: PairFlow) -> tuple[FlowField, FlowField]:
+        # On the grid of frame 1 lies the backward flow of the pair before; before the first frame nothing is known.
+        before = self._before
+        if before is None:
+            before = FlowField(np.full_like(result.forward.uv, np.nan), np.zeros(result.forward.size, bool))
+        return result.forward, before
+
     def write(self, result: PairFlow) -> None:
-        """Write one result; raises OutputError."""
-        self._scale.see(result.forward)
-        for channel in self._channels:
-            channel(result)
+        """Write one result, or only take note of it if its pair leads; raises OutputError."""
+        if not result.pair.leads:
+            self._scale.see(result.forward)
+            for channel in self._channels:
+                channel(result)
+        if not result.pair.repeats:
+            self._before = result.backward
 
     def __exit__(self, *error: object) -> bool | None:
         """Complete the files, or drop what is incomplete."""
@@ -158,6 +202,10 @@ def describe(output: Output, model: str, look: Appearance, scale: SequenceScale)
         return f"{made}, {output.content}"
     length = "running scale" if scale.fixed is None else f"scale {scale.fixed:g} px"
     return f"{made}, style {look.style}, {length}"
+
+
+def _forward(result: PairFlow) -> FlowField:
+    return result.forward
 
 
 def _backward(result: PairFlow) -> FlowField:

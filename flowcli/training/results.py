@@ -11,7 +11,7 @@ import numpy as np
 
 from flowcli.checkpoints import save_checkpoint
 from flowcli.errors import OutputError
-from flowcli.io.image import write_image
+from flowcli.io.image import write_result
 from flowcli.training.state import TrainingState
 
 _LONGEST_LINE = 10_000
@@ -51,7 +51,7 @@ def write_results(folder: Path, state: TrainingState) -> list[Path]:
         paths.append(folder / LOG)
         if points := read_curve(folder / LOG):
             picture = draw_curve([step for step, _ in points], [ratio for _, ratio in points])
-            write_image(folder / CURVE, picture)
+            write_result(folder / CURVE, picture)
             paths.append(folder / CURVE)
     return paths
 

@@ -106,7 +106,7 @@ def test_stop_at_the_first_bad_input(clips):
         (["nowhere", "-o", "out"], "nowhere: no such file or folder"),
         (["in", "-o", "in"], "is both input and output"),
         (["in", "-o", "out", "--format", "doc"], "expected a flow format of"),
-        (["in", "-o", "out", "-v", "gif"], "expected a picture format of mp4, webm, png"),
+        (["in", "-o", "out", "-v", "gif"], "expected a picture format of mp4, webm, mov, mkv, png"),
         (["in", "-o", "out", "--scale", "-1"], "expected a scale in pixels"),
     ],
 )

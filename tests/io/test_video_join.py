@@ -21,7 +21,7 @@ def write_segments(folder, suffix, frames, times, length=7):
     return segments
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mov", ".mkv"])
 @pytest.mark.parametrize("count", [1, 7, 8, 40])
 def test_segments_become_one_video_with_every_frame_in_its_time(tmp_path, moving_frames, decode, probe, suffix, count):
     frames = moving_frames(count)
@@ -37,13 +37,13 @@ def test_segments_become_one_video_with_every_frame_in_its_time(tmp_path, moving
     footage = VideoReader(path).footage
     assert footage.length == count
     assert footage.times is None
-    # FFmpeg's WebM muxer does not take the shape of pixels from the encoder.
+    # FFmpeg takes it from the stream of H.264; its other muxers do not take the shape of pixels from the encoder.
     assert footage.aspect == (Fraction(4, 3) if suffix == ".mp4" else 1)
     if count > 1:
         assert footage.fps == 25
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mov", ".mkv"])
 def test_irregular_times_are_kept(tmp_path, moving_frames, suffix):
     times = [Fraction(k * k, 1000) for k in range(21)]
     path = tmp_path / f"whole{suffix}"

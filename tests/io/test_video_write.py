@@ -38,7 +38,7 @@ def test_another_decoder_finds_count_rate_size_and_colours(tmp_path, decode, pro
     pictures = smooth_pictures(20, *size)
     write(path, pictures)
     height, width = size
-    even = (height + height % 2, width + width % 2) if suffix == ".mp4" else size
+    even = (height + height % 2, width + width % 2) if suffix in (".mp4", ".mov") else size
     info = probe(path)
     assert (info["height"], info["width"]) == even
     assert info["rate"] == 12.5
@@ -61,6 +61,20 @@ def test_what_players_need(tmp_path, probe):
         assert probe(tmp_path / f"out{suffix}")["pixels"] == "yuv420p"
     data = (tmp_path / "out.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_what_editors_need(tmp_path, probe, decode):
+    pictures = [np.random.default_rng(k).integers(0, 256, (45, 63, 3), np.uint8) for k in range(3)]
+    write(tmp_path / "out.mkv", pictures)
+    info = probe(tmp_path / "out.mkv")
+    assert (info["codec"], info["pixels"]) == ("ffv1", "bgr0")
+    np.testing.assert_array_equal(decode(tmp_path / "out.mkv"), pictures)
+    smooth = smooth_pictures(3, 48, 64)
+    write(tmp_path / "out.mov", smooth)
+    info = probe(tmp_path / "out.mov")
+    assert (info["codec"], info["pixels"]) == ("prores", "yuv422p10le")
+    assert b"apch" in (tmp_path / "out.mov").read_bytes()  # 422 HQ
+    assert np.abs(decode(tmp_path / "out.mov").astype(int) - smooth).mean() < 2
 
 
 def test_the_padding_of_odd_sizes_repeats_the_edge(tmp_path, decode):

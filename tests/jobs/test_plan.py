@@ -1,9 +1,16 @@
 import os
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from flowcli import __version__
 from flowcli.errors import FormatError, InputError
+from flowcli.flow import FlowField
+from flowcli.io.flow import write_flow
+from flowcli.io.image import write_result
+from flowcli.io.video.write import VideoSink
 from flowcli.jobs.plan import BatchItem, plan_batch
 
 
@@ -155,3 +162,23 @@ def test_fingerprints_change_with_the_files(tree):
     Path("in/clip9.mkv").unlink()
     with pytest.raises(InputError, match=r"clip9\.mkv: cannot be read: No such file"):
         clip.fingerprint()
+
+
+def test_results_in_other_places_are_no_inputs_unless_named(tree):
+    """What `estimate -o in/flow/ --format kitti -v in/viz/` and `render -o in/r.mp4` leave among the inputs."""
+    picture = np.zeros((16, 16, 3), np.uint8)
+    for folder in ("in/viz/more", "in/day/flow"):
+        Path(folder).mkdir(parents=True)
+    for k in range(2):
+        write_result(f"in/viz/{k}.png", picture)
+        write_flow(f"in/day/flow/{k}.png", FlowField(np.zeros((16, 16, 2), np.float32)))
+    with VideoSink(Path("in/r.mp4"), fps=Fraction(25), aspect=Fraction(1), comment=f"flowcli {__version__}") as sink:
+        sink.write("0", picture, Fraction(0), Fraction(1, 25))
+    Path("in/viz/more/filmed.mp4").write_bytes(b"a video")
+    said: list[str] = []
+    names = [item.name for item in plan_batch(["in"], Path("out"), said.append)]
+    assert names == ["clip9", "clip10", "day/clip9", "day/frames", "viz/more/filmed"]
+    assert said == ["left out as results of flowcli: in/day/flow and 2 more"]
+    assert [name for name, _ in plan("in/*.mp4")] == ["clip10"]
+    assert [name for name, _ in plan("in/viz", "in/r.mp4")] == ["viz", "more/filmed", "r"]
+    assert [name for name, _ in plan("in/r.*")] == ["r"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,31 @@ __all__ = ["FORMATS", "FlowFormat", "find_format", "read_flow", "write_flow"]
 
 def _deferred(name: str) -> Deferred[..., Any]:
     return Deferred(f"flowcli.io.flow.{name}")
+
+
+def _exr(name: str, suffix: str, description: str) -> FlowFormat:
+    kind = name.removeprefix("half-")
+    is_half = name.startswith("half-")
+    function = "_".join(["encode", *(["half"] if is_half else []), kind])
+    both = kind in ("nuke", "blender")
+    # A position in 24 bits, of at most 8192 pixels.
+    step, relative_step = (2.0**-10, 2.0**-22) if kind == "stmap" else (2.0**-24, 2.0**-10) if is_half else (0.0, 0.0)
+    largest = 65504.0 if is_half else math.inf
+    return FlowFormat(
+        name,
+        suffix,
+        description,
+        _deferred(f"exr:{function}"),
+        _deferred(f"exr:decode_{kind}" if kind in ("rg", "stmap") else "exr:decode_exr"),
+        encode_both=_deferred(f"exr:{function}") if both else None,
+        step=step,
+        relative_step=relative_step,
+        lowest=-largest,
+        highest=largest,
+        choices=True,
+        module="OpenEXR",
+        extra="exr",
+    )
 
 
 _ROWS = (
@@ -69,28 +95,15 @@ _ROWS = (
         module="h5py",
         extra="spring",
     ),
-    FlowFormat(
-        "exr",
-        ".exr",
-        "OpenEXR: float32 channels u, v; NaN where unknown",
-        _deferred("exr:encode_exr"),
-        _deferred("exr:decode_exr"),
-        module="OpenEXR",
-        extra="exr",
-    ),
-    FlowFormat(
-        "half-exr",
-        ".half.exr",
-        "OpenEXR: the same as 16-bit halves, 11 significant bits",
-        _deferred("exr:encode_half_exr"),
-        _deferred("exr:decode_exr"),
-        step=2.0**-24,
-        relative_step=2.0**-10,
-        lowest=-65504.0,
-        highest=65504.0,
-        module="OpenEXR",
-        extra="exr",
-    ),
+    _exr("exr", ".exr", "OpenEXR: float32 channels u, v; NaN where unknown"),
+    _exr("half-exr", ".half.exr", "OpenEXR: the same as 16-bit halves, 11 significant bits"),
+    _exr("nuke", ".nuke.exr", "OpenEXR: Nuke's forward.u/v and backward.u/v, v up; 0 with alpha 0 where unknown"),
+    _exr("half-nuke", ".half.nuke.exr", "OpenEXR: the same as 16-bit halves"),
+    _exr("blender", ".blender.exr", "OpenEXR: Blender's Vector.X/Y/Z/W, v up; 0 with alpha 0 where unknown"),
+    _exr("half-blender", ".half.blender.exr", "OpenEXR: the same as 16-bit halves"),
+    _exr("rg", ".rg.exr", "OpenEXR: R, G in pixels, v up; 0 with alpha 0 where unknown"),
+    _exr("half-rg", ".half.rg.exr", "OpenEXR: the same as 16-bit halves"),
+    _exr("stmap", ".stmap.exr", "OpenEXR: R, G as positions in frame 2, 0 to 1 from the bottom left, alpha as above"),
 )
 
 FORMATS: dict[str, FlowFormat] = {row.suffix: row for row in _ROWS}

@@ -29,6 +29,8 @@ class FlowFormat:
         encode: FlowField -> bytes of a whole file. Values outside the range are clipped to it, never wrapped.
         decode: (bytes, file name for messages) -> FlowField; raises FormatError. Of a format with `choices` it takes
             an ArrayChoice as a third argument.
+        encode_both: (FlowField or None, FlowField or None) -> bytes: to the next frame and to the one before, both on
+            the grid of this frame; None if the format has no place for the second.
         step: distance of neighbouring values in pixels; 0 if float32 is kept exactly.
         relative_step: the same as a fraction of the value, for short floats.
         lowest: smallest component that can be stored, in pixels.
@@ -43,6 +45,7 @@ class FlowFormat:
     description: str
     encode: Deferred[[FlowField], bytes]
     decode: Deferred[..., FlowField]
+    encode_both: Deferred[[FlowField | None, FlowField | None], bytes] | None = None
     step: float = 0.0
     relative_step: float = 0.0
     lowest: float = -math.inf
@@ -82,7 +85,9 @@ class FlowFormat:
         if choice is None or (choice.key is None and choice.layout is None):
             return self.decode(data, name)
         if not self.choices:
-            raise UsageError(f"{name}: --key and --layout are for arrays (.npy and .npz); {self.suffix} says it itself")
+            raise UsageError(
+                f"{name}: --key and --layout are for arrays (.npy, .npz) and EXR; {self.suffix} says it itself"
+            )
         return self.decode(data, name, choice)
 
     def write(self, path: str | Path, field: FlowField) -> None:

@@ -13,6 +13,7 @@ from flowcli.errors import FormatError
 from flowcli.flow import FlowField
 from flowcli.io.flow import FORMATS
 from flowcli.io.png import RGB, check_png
+from flowcli.io.png_mark import mark_png
 from flowcli.io.png_rows import read_rgb16_rows
 
 _ROW = FORMATS[".png"]
@@ -27,7 +28,7 @@ def encode_kitti(field: FlowField) -> bytes:
     bgr[..., 1] = code[..., 1] * known
     bgr[..., 0] = known
     _, encoded = cv2.imencode(".png", bgr)
-    return encoded.tobytes()
+    return mark_png(encoded.tobytes())
 
 
 def decode_kitti(data: bytes, name: str) -> FlowField:

@@ -22,6 +22,7 @@ from flowcli.io.image.range import RangeChoice, ValueRange, choose_range, descri
 from flowcli.io.image.stored import StoredImage
 from flowcli.io.limits import read_bytes
 from flowcli.io.pictures import PICTURE_FORMATS
+from flowcli.io.png_mark import mark_png
 
 __all__ = [
     "IMAGE_KINDS",
@@ -43,6 +44,7 @@ __all__ = [
     "read_stored",
     "to_frame",
     "write_image",
+    "write_result",
 ]
 
 PICTURE_SUFFIXES = tuple(PICTURE_FORMATS)
@@ -117,3 +119,15 @@ def write_image(path: str | Path, frame: Frame) -> None:
     """
     check_picture_suffix(path)
     write_bytes(path, encode_image(frame, Path(path).suffix.lower()))
+
+
+def write_result(path: str | Path, picture: Frame) -> None:
+    """Write a picture of results as `write_image` does, a PNG with the mark that keeps it from being taken for a frame.
+
+    Raises:
+        InputError, OutputError: as `write_image`.
+    """
+    check_picture_suffix(path)
+    suffix = Path(path).suffix.lower()
+    data = encode_image(picture, suffix)
+    write_bytes(path, mark_png(data) if suffix == ".png" else data)

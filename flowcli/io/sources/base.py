@@ -5,7 +5,7 @@ The pairs are of consecutive frames, each decoded once and never more than two h
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,6 +15,25 @@ from typing import Protocol
 from flowcli.errors import FlowcliError, InputError
 from flowcli.flow import Frame
 from flowcli.io.frames import Selection
+from flowcli.io.video.damage import Met
+
+
+class PairName(str):
+    """The stem for files of a pair, which knows the numbers of its frames.
+
+    Attributes:
+        frame: number of frame 1 in the input, from 0.
+        step: frames from there to frame 2.
+    """
+
+    frame: int
+    step: int
+
+    def __new__(cls, name: str, frame: int = 0, step: int = 1) -> PairName:
+        """Make it of the stem and the numbers."""
+        made = super().__new__(cls, name)
+        made.frame, made.step = frame, step
+        return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +47,16 @@ class FramePair:
         time: seconds of frame 1 after the first frame of the selection.
         duration: seconds from frame 1 to frame 2, more than 0.
         repeats: whether these are the frames of the pair before once more, for the flow of the last frame.
+        leads: whether it is there for what comes after it, and has no result of its own.
     """
 
-    name: str
+    name: PairName
     frame1: Frame
     frame2: Frame
     time: Fraction
     duration: Fraction
     repeats: bool = False
+    leads: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,7 @@ class Footage:
         aspect: width of a pixel over its height when shown.
         times: seconds of every frame, ascending from 0; None if they come at `fps`.
         rereadable: whether frames can be read again, and from any one on.
+        origin: seconds of frame 0 on the clock of the file, if it is a film that has one.
         notes: what the user should know of how they are read, each without the name of the input in front.
         opened: number of frames that are in memory already.
         decoder: bytes that a decoder holds between frames.
@@ -62,6 +84,7 @@ class Footage:
     aspect: Fraction = Fraction(1)
     times: Sequence[Fraction] | None = None
     rereadable: bool = True
+    origin: Fraction | None = None
     notes: tuple[str, ...] = ()
     opened: int = 0
     decoder: int = 0
@@ -101,6 +124,7 @@ class FrameSource:
         is_pair: two images named one by one, not a sequence.
         paths: the files and folders that were named.
         rereadable: whether pairs can be read more than once.
+        begins: seconds of the first selected frame on the clock of the film; None if the input is no film.
         notes: what the user should know of how the frames are read, one line each.
         opened: number of frames that are in memory already.
         decoder: bytes that a decoder holds between frames.
@@ -139,6 +163,7 @@ class FrameSource:
         self.paths = tuple(paths)
         self.is_pair = is_pair
         self.rereadable = footage.rereadable
+        self.begins = None if footage.origin is None else footage.origin + self._time_of_first(footage)
         self.opened, self.decoder = footage.opened, footage.decoder
         self.notes = tuple(f"{paths[0] if paths else footage.stem}: {note}" for note in footage.notes)
         self.count: int | None = None
@@ -151,9 +176,16 @@ class FrameSource:
                 held = "" if footage.length is None else f" of the {footage.length} there are"
                 raise InputError(f"{self.stem}: expected at least two frames, {frames}{held} selected")
 
-    def name(self, index: int) -> str:
+    def _time_of_first(self, footage: Footage) -> Fraction:
+        times = footage.times
+        if times is None or self._first >= len(times):
+            return self._first / footage.fps
+        return times[self._first]
+
+    def name(self, index: int) -> PairName:
         """Return the name of pair `index`, counted from 0."""
-        return self._reader.name(self._first + index * self._step)
+        frame = self._first + index * self._step
+        return PairName(self._reader.name(frame), frame, self._step)
 
     def time(self, index: int) -> Fraction:
         """Return the seconds of frame 1 of pair `index` after the first selected frame."""
@@ -196,6 +228,19 @@ class FrameSource:
             yield replace(pair, name=self.name(number), time=self.time(number), repeats=True)
         if fault is not None:
             raise fault
+
+    @property
+    def met(self) -> Met:
+        """What turned out to be wrong when pairs were last read to where they were to end."""
+        return getattr(self._reader, "met", Met())
+
+    def explain(self, several: Iterable[Met]) -> str | None:
+        """Return in one line what is wrong with the frames, given what readings of all of them have met, if it tells.
+
+        A reading to the end raises it; this is for whoever read in pieces.
+        """
+        explain = getattr(self._reader, "explain", None)
+        return None if explain is None else explain(several)
 
     @property
     def _repeated(self) -> int | None:

@@ -1,17 +1,18 @@
-"""From what the user named to a FrameSource: images, a folder, a glob, a video, or raw frames on stdin."""
+"""From what the user named to a FrameSource: images, a folder, a glob, a pattern, a list, a video, or stdin."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from flowcli.errors import FlowcliError, InputError, UsageError
+from flowcli.io.file_lists import LIST_SUFFIX, expand_pattern, is_pattern, read_list
 from flowcli.io.frames import Selection, expand_glob, find_gaps, list_images, natural_key, survey_folder
 from flowcli.io.image import IMAGE_SUFFIXES, RangeChoice, read_header
 from flowcli.io.own_results import leave_out_results
-from flowcli.io.sources.base import FrameSource
+from flowcli.io.sources.base import FrameReader, FrameSource
 from flowcli.io.sources.images import ImageReader
 from flowcli.io.sources.raw import RawReader
 from flowcli.io.sources.stack import StackReader, load_stack
@@ -34,12 +35,13 @@ def open_source(
     values: RangeChoice = "auto",
     strict: bool = False,
 ) -> FrameSource:
-    """Open what the user named: two images, more images, a folder, a glob, a video, a stack, or `-` for raw frames.
+    """Open what the user named: two images, more images, a folder, a glob, a pattern, a list, a video, a stack, or `-`.
 
     Args:
-        inputs: paths or globs as typed; several images form one sequence (two keep their order, more are sorted).
+        inputs: paths, globs or patterns (`frame_%03d.png`) as typed; several images form one sequence (two keep their
+            order, more are sorted). A text file lists images in their order. `-` is YUV4MPEG2 or raw frames.
         selection: which frames; None for all.
-        size: (height, width) of raw frames, needed with `-` and only there.
+        size: (height, width) of raw frames on stdin, needed there and nowhere else.
         fps: frame rate of images and raw frames, default 25; a video knows its own.
         stdin: where raw frames come from.
         same_length: end a sequence with its last pair once more, so that there are as many pairs as frames.
@@ -53,16 +55,37 @@ def open_source(
     """
     selection = selection or Selection()
     if list(inputs) == ["-"]:
-        if size is None or stdin is None:
-            raise UsageError("raw frames on stdin have no header; say their size with --size WIDTHxHEIGHT")
         _refuse_range(values, "stdin")
-        return FrameSource(RawReader(stdin, size, fps or DEFAULT_FPS), selection, (), same_length=same_length)
+        return FrameSource(_open_stdin(stdin, size, fps), selection, (), same_length=same_length)
     if size is not None:
         raise UsageError("--size is for raw frames on stdin (INPUT -); images and videos know their own size")
+    if len(inputs) == 1 and inputs[0].lower().endswith(LIST_SUFFIX) and Path(inputs[0]).is_file():
+        path = Path(inputs[0])
+        files = [Path(name) for name in read_list(path)]
+        return _open_images([path.stem], files, selection, fps or DEFAULT_FPS, values, strict, same_length, path.stem)
     paths = [path for text in inputs for path in _expand(text)]
     if len(inputs) == 1 and len(paths) == 1 and paths[0].is_file():
         return _open_file(paths[0], selection, fps, values, same_length)
     return _open_images(inputs, paths, selection, fps or DEFAULT_FPS, values, strict, same_length)
+
+
+def _open_stdin(stdin: BinaryIO | None, size: tuple[int, int] | None, fps: Fraction | None) -> FrameReader:
+    from flowcli.io.sources.y4m import MAGIC, Rejoined, Y4mReader, peek
+
+    if stdin is None:
+        raise UsageError("there is nothing to be read from standard input")
+    # Nothing is waited for that is not needed: raw frames may come late.
+    head = peek(stdin, len(MAGIC)) if size is None else b""
+    if head == MAGIC:
+        if fps is not None:
+            raise UsageError("stdin: YUV4MPEG2 knows its frame rate; --fps is for images and raw frames")
+        return Y4mReader(cast("BinaryIO", Rejoined(head, stdin)))
+    if size is None:
+        raise UsageError(
+            "raw frames on stdin have no header; say their size with --size WIDTHxHEIGHT, or send YUV4MPEG2 "
+            "(ffmpeg ... -f yuv4mpegpipe -)"
+        )
+    return RawReader(stdin, size, fps or DEFAULT_FPS)
 
 
 def _open_file(
@@ -117,6 +140,8 @@ def _expand(text: str) -> list[Path]:
     path = Path(text)
     if path.exists():
         return [path]
+    if is_pattern(text):
+        return leave_out_results(expand_pattern(text))
     if any(mark in text for mark in "*?["):
         return leave_out_results(expand_glob(text))
     raise InputError(f"{text}: no such file or folder")
@@ -130,6 +155,7 @@ def _open_images(
     values: RangeChoice,
     strict: bool,
     same_length: bool,
+    list_stem: str | None = None,
 ) -> FrameSource:
     stem, others = paths[0].stem, list[Path]()
     is_pair = len(inputs) == len(paths) == 2
@@ -143,19 +169,22 @@ def _open_images(
             found = f"{len(files)} and {_list_names(others)}" if others else f"{len(files)}"
             raise InputError(f"{paths[0]}: expected a folder with at least two images, found {found}")
     else:
-        files = paths if is_pair else sorted(paths, key=natural_key)
+        files = paths if is_pair or list_stem is not None else sorted(paths, key=natural_key)
         for path in files:
             if path.is_dir() or path.suffix.lower() not in _STILL_SUFFIXES:
                 raise InputError(f"{path}: expected an image; give two images, or one folder, glob or video")
         if len(files) < 2:
             raise InputError(f"{files[0]}: expected two images, one folder, a glob or a video, got a single image")
-        if len(inputs) == 1:
+        if list_stem is not None:
+            stem = list_stem
+        elif len(inputs) == 1:
             stem = files[0].resolve().parent.name
     notes: list[str] = []
     if others:
         notes.append(f"{_list_names(others)} left out, by name no frames")
     first, stop = selection.indices(len(files), fps)
-    if not is_pair and (gaps := find_gaps(files[first:stop])):
+    # A list is what its writer meant.
+    if not is_pair and list_stem is None and (gaps := find_gaps(files[first:stop])):
         notes.append(_list_gaps(gaps))
     if strict and notes:
         raise InputError(f"{paths[0]}: {'; '.join(notes)}; --strict allows neither")

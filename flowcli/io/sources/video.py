@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -29,6 +29,7 @@ from flowcli.io.frames import Selection
 from flowcli.io.limits import check_size
 from flowcli.io.sources.base import Footage
 from flowcli.io.video.container import nominal_rates, open_video, promised_end, read_packets
+from flowcli.io.video.damage import Met
 from flowcli.io.video.decode import decode_packets
 from flowcli.io.video.deinterlace import REACH, deinterlace, is_interlaced
 from flowcli.io.video.index import index_video
@@ -41,6 +42,10 @@ _REFERENCES, _LIBRARIES = 8, 2**24
 
 class VideoReader:
     """One video file; frames are numbered as sequential decoding gives them, upright as its display matrix asks.
+
+    Attributes:
+        footage: see FrameReader.
+        met: what turned out to be wrong when it was last read.
 
     Raises:
         InputError: the file cannot be opened.
@@ -58,6 +63,8 @@ class VideoReader:
             if first is None:
                 raise FormatError(f"{path}: expected a video, found no frame in it{self._because()}")
             self._interlaced = is_interlaced(stream, first)
+            tick = stream.time_base or Fraction(0)
+            start = index.timestamps[0] if len(index.timestamps) else stream.start_time or 0
         self._maker = PictureMaker(first)
         height, width = first.height, first.width
         if self._maker.is_turned:
@@ -70,12 +77,14 @@ class VideoReader:
             index.length,
             aspect,
             index.times,
+            origin=start * tick,
             notes=tuple(self._notes()),
             decoder=_count_decoder_bytes(first),
         )
         # What is wrong outside of the selection is nobody's business.
         self._first, last = selection.indices(index.length, index.fps, index.times)
         self._last = index.length if last is None else last
+        self.met = Met()
 
     def name(self, index: int) -> str:
         """Return the video's name and the number of the frame."""
@@ -102,22 +111,23 @@ class VideoReader:
                 yield self._maker.make(frame)
         else:
             number += 1
-        if stop >= self._last:
-            self._report(min(number, stop), found)
+        self.met = Met(min(number, stop), frozenset({*found.damaged, *found.absent}), found.reason)
+        if stop >= self._last and (fault := self.explain([self.met])) is not None:
+            raise FormatError(fault)
 
-    def _report(self, reached: int, found: _Found) -> None:
-        # Raises if something was wrong up to frame `reached`, where reading ended.
-        index = self._index
+    def explain(self, several: Iterable[Met]) -> str | None:
+        """Return in one line what is wrong with the selected frames, given what readings of all of them have met."""
+        index, met = self._index, Met.of(several)
         damage = index.damage
         if not index.counted:
-            known = sorted({*damage.damaged, *found.damaged, *found.absent})
-            damage = replace(damage, damaged=known, reason=damage.reason or found.reason)
-        if reached < self._last and damage.end is None:
-            more = self._last - reached
+            damage = replace(
+                damage, damaged=sorted(met.damaged.union(damage.damaged)), reason=damage.reason or met.reason
+            )
+        if met.reached < self._last and damage.end is None:
+            more = self._last - met.reached
             damage = replace(damage, end=f"{more} more frame{'s' if more > 1 else ''} cannot be decoded")
         fault = damage.describe(self._first, self._last, index.length)
-        if fault is not None:
-            raise FormatError(f"{self._path}: {fault}")
+        return None if fault is None else f"{self._path}: {fault}"
 
     def _because(self) -> str:
         damage = self._index.damage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 # So many places are named; of more only the number.
@@ -48,6 +48,29 @@ class Damage:
         if self.end is not None and stop == length:
             parts.append(f"damaged or cut short after frame {length - 1} ({self.end}); the frames before were used")
         return "; ".join(parts) or None
+
+
+@dataclass(frozen=True)
+class Met:
+    """What turned out to be wrong while frames were read.
+
+    Attributes:
+        reached: number of the frame before which reading ended.
+        damaged: numbers of frames that show damage, or that another stands in for.
+        reason: the first thing that FFmpeg says of it, or "".
+    """
+
+    reached: int = 0
+    damaged: frozenset[int] = frozenset()
+    reason: str = ""
+
+    @classmethod
+    def of(cls, several: Iterable[Met]) -> Met:
+        """Put together what several readings have met."""
+        ordered = sorted(several, key=lambda met: met.reached)
+        reached = max((met.reached for met in ordered), default=0)
+        damaged = frozenset[int]().union(*(met.damaged for met in ordered))
+        return cls(reached, damaged, next((met.reason for met in ordered if met.reason), ""))
 
 
 def _count(places: Sequence[int]) -> str:

@@ -19,6 +19,7 @@ class VideoFormat:
         encoding: its options.
         pixels: FFmpeg's name of the pixel format.
         even: whether width and height have to be even.
+        sound: FFmpeg's names of the codecs that the container takes beside the pictures; empty for all.
         ticks: smallest number of ticks per second for timestamps; 0 for exactly 100.
     """
 
@@ -29,6 +30,7 @@ class VideoFormat:
     pixels: str
     even: bool
     ticks: int
+    sound: tuple[str, ...] = ()
 
 
 VIDEO_FORMATS: dict[str, VideoFormat] = {
@@ -43,6 +45,7 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
         "yuv420p",
         even=True,
         ticks=15_000,
+        sound=("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "vorbis"),
     ),
     ".webm": VideoFormat(
         "webm",
@@ -52,6 +55,28 @@ VIDEO_FORMATS: dict[str, VideoFormat] = {
         {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1", "lag-in-frames": "16"}
         | {"threads": _THREADS},
         "yuv420p",
+        even=False,
+        ticks=1000,
+        sound=("opus", "vorbis"),
+    ),
+    # For cutting and compositing: ProRes 422 HQ, 10 bits, every frame by itself.
+    ".mov": VideoFormat(
+        "mov",
+        {"fflags": "+bitexact"},
+        "prores_ks",
+        {"profile": "3", "vendor": "apl0", "threads": _THREADS},
+        "yuv422p10le",
+        even=True,
+        ticks=15_000,
+        sound=("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_s16be", "pcm_f32le"),
+    ),
+    # Lossless: every pixel comes back as it was drawn. Version 3, a checksum per slice, every frame by itself.
+    ".mkv": VideoFormat(
+        "matroska",
+        {"fflags": "+bitexact"},
+        "ffv1",
+        {"level": "3", "g": "1", "slicecrc": "1", "threads": _THREADS},
+        "bgr0",
         even=False,
         ticks=1000,
     ),

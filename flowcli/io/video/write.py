@@ -1,8 +1,9 @@
-"""Pictures to a video file that browsers and QuickTime play: H.264 in .mp4, VP9 in .webm, and .gif.
+"""Pictures to a video file: H.264 in .mp4, VP9 in .webm and .gif to play, ProRes in .mov, FFV1 in .mkv to cut.
 
 Every frame keeps the time at which its pair was filmed, so the rate and the duration of the source are kept, also when
-they vary. Chroma is stored at half resolution (yuv420p is what players decode), in the BT.709 matrix and tagged so. The
-encoders use a fixed number of threads: the bytes do not depend on the machine's cores.
+they vary. Chroma is stored at half resolution where players ask for it (yuv420p), in the BT.709 matrix and tagged so;
+FFV1 stores the colours as they are. The encoders use a fixed number of threads: the bytes do not depend on the
+machine's cores.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from flowcli.flow import Frame
 from flowcli.io.atomic import replace_when_complete
 from flowcli.io.video.container import ANY_TEXT
 from flowcli.io.video.formats import VIDEO_FORMATS, VideoFormat
+from flowcli.io.video.join import add_sound
+from flowcli.io.video.sound import Sound
 
 _BT709 = 1
 # The same bytes on every processor: SWS_BICUBIC, SWS_ACCURATE_RND and SWS_BITEXACT of FFmpeg's swscale.h, as numbers
@@ -70,7 +73,7 @@ class VideoEncoder:
         context.flags |= Flags.frame_duration.value
         if aspect != 1:
             context.sample_aspect_ratio = aspect
-        if row.pixels == "yuv420p":
+        if row.pixels.startswith("yuv"):
             context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
             context.color_primaries = context.color_trc = _BT709
         self._stream = stream
@@ -91,10 +94,12 @@ class VideoEncoder:
         if self._palette is not None:
             self._palette.vpush(frame)
             frame = self._palette.vpull()
-        elif self._row.pixels == "yuv420p":
+        elif self._row.pixels == "bgr0":
+            frame = self._reformatter.reformat(frame, format="bgr0")
+        else:
             frame = self._reformatter.reformat(
                 frame,
-                format="yuv420p",
+                format=self._row.pixels,
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
                 interpolation=_EXACT,
@@ -125,10 +130,15 @@ class VideoSink:
         fps: nominal frames per second.
         aspect: width of a pixel over its height when shown.
         comment: goes into the metadata.
+        film: whose sound goes beside the pictures, and where these begin on its clock, in seconds; None for silence.
     """
 
-    def __init__(self, path: Path, *, fps: Fraction, aspect: Fraction, comment: str) -> None:
+    def __init__(
+        self, path: Path, *, fps: Fraction, aspect: Fraction, comment: str, film: tuple[Path, Fraction] | None = None
+    ) -> None:
         self._path, self._fps, self._aspect, self._comment = path, fps, aspect, comment
+        self._film, self._duration = film, Fraction(0)
+        self._silent: Path | None = None
         self._stack = ExitStack()
         self._encoder: VideoEncoder | None = None
 
@@ -146,9 +156,11 @@ class VideoSink:
                 temporary = self._stack.enter_context(replace_when_complete(self._path))
                 size = (item.shape[0], item.shape[1])
                 row = VIDEO_FORMATS[self._path.suffix.lower()]
+                self._silent = temporary
                 self._encoder = VideoEncoder(temporary, row, size, self._fps, self._aspect, self._comment)
                 self._stack.push(self._finish)
             self._encoder.write(item, time, duration)
+            self._duration = time + duration
 
     def __exit__(self, *error: object) -> None:
         """Complete the file, or drop it after an exception; without any picture there is none."""
@@ -162,6 +174,10 @@ class VideoSink:
             return
         with self._explained():
             encoder.close()
+            if self._film is not None and self._silent is not None:
+                sound = Sound(*self._film, self._duration)
+                # In the place of the silent one, which then takes the name of the result.
+                add_sound(self._silent, self._silent, self._comment, sound)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

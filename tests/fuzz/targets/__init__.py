@@ -8,9 +8,10 @@ from fuzz.targets.film import FILM
 from fuzz.targets.flows import FLOWS
 from fuzz.targets.images import IMAGES
 from fuzz.targets.lists import LISTS
+from fuzz.targets.streams import STREAMS
 from fuzz.targets.training import TRAINING
 from fuzz.targets.videos import VIDEOS
 
 TARGETS: dict[str, Target] = {
-    target.name: target for target in (*FLOWS, *IMAGES, *FILM, *VIDEOS, *CHECKPOINTS, *TRAINING, *LISTS)
+    target.name: target for target in (*FLOWS, *IMAGES, *FILM, *VIDEOS, *CHECKPOINTS, *TRAINING, *LISTS, *STREAMS)
 }

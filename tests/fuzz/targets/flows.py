@@ -47,7 +47,10 @@ def _read(path: Path) -> NDArray[np.float32]:
 
 
 def _seeds(suffix: str) -> list[Seed]:
-    seeds = [Seed(name, FORMATS[suffix].encode(field), field.uv) for name, field in make_fields().items()]
+    row = FORMATS[suffix]
+    # What is no multiple of 1/64 in the file comes back within a step.
+    tolerance = row.step if row.step != 1 / 64 else 0.0
+    seeds = [Seed(name, row.encode(field), field.uv, tolerance) for name, field in make_fields().items()]
     more = _MORE.get(suffix)
     return seeds if more is None else [*seeds, *more()]
 
@@ -162,6 +165,11 @@ def _more_exr() -> list[Seed]:
     uv = make_uv()
     kinds = ("NO", "RLE", "ZIPS", "PIZ")
     seeds = [Seed(kind, make_exr({"u": uv[..., 0], "v": uv[..., 1]}, f"{kind}_COMPRESSION"), uv) for kind in kinds]
+    layers = {
+        "Nuke's names": {"forward.u": uv[..., 0], "forward.v": -uv[..., 1]},
+        "Blender's names": {"ViewLayer.Vector.Z": -uv[..., 0], "ViewLayer.Vector.W": uv[..., 1]},
+    }
+    seeds += [Seed(name, make_exr(channels), uv) for name, channels in layers.items()]
     third = {"u": uv[..., 0], "v": uv[..., 1], "Z": uv[..., 0].astype(np.float16)}
     lossy = make_exr({"u": uv[..., 0], "v": uv[..., 1]}, "PXR24_COMPRESSION")
     large, half = np.zeros((2048, 4096), np.float32), np.zeros((2048, 4096), np.float16)
@@ -226,6 +234,7 @@ _TOKENS: dict[str, tuple[bytes, ...]] = {
     ".flo5": (b"\x89HDF\r\n\x1a\n", b"TREE", b"HEAP", b"SNOD", b"OHDR", b"flow", b"GCOL", b"FRHP", b"deflate"),
     ".exr": (
         *(b"channels\0chlist\0", b"compression\0compression\0", b"dataWindow\0box2i\0", b"displayWindow\0box2i\0"),
+        *(b"forward.u\0", b"backward.v\0", b"Vector.Z\0", b"Vector.W\0", b"R\0", b"G\0", b"A\0"),
         *(b"lineOrder\0lineOrder\0", b"type\0string\0", b"scanlineimage", b"tiles\0tiledesc\0", b"u\0", b"v\0"),
     ),
 }
