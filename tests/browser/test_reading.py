@@ -11,7 +11,7 @@ def number(text: str) -> np.float32:
     return np.float32(text.removesuffix(" px"))
 
 
-@pytest.mark.parametrize("fragment", ["", "#renderer=2d"])
+@pytest.mark.parametrize("fragment", ["#renderer=webgl", "#renderer=2d"])
 def test_hovering_shows_the_values_of_the_file(show, make_page, make_pair, fragment):
     pair = make_pair()
     shown = show(make_page(pair), fragment)

@@ -81,6 +81,6 @@ def test_little_room_costs_digits_but_not_more_than_kitti():
 
 
 def test_flow_beyond_16_bits_stays_exact_whatever_the_room():
-    uv = np.float32([[[1000.123, 0.1]]])
+    uv = np.array([[[1000.123, 0.1]]], np.float32)
     assert pack_flow(FlowField(uv), 1).kind == "float32"
     np.testing.assert_array_equal(unpack_flow(FlowField(uv), 1), uv)

@@ -2,13 +2,17 @@
 
 import { colorOf, css } from "./colors.js";
 import { state } from "./state.js";
-import { histogramOfLengths } from "./statistics.js";
+import { binLengths, countLengths } from "./statistics.js";
 
 const BINS = 64;
+const counted = new WeakMap(); // flow -> its lengths
 
 export function drawHistogram(canvas, text, pair) {
   const most = 2 * state.scale;
-  const { bins, known, mean, median, largest } = histogramOfLengths(pair.flows[0], most, BINS);
+  const [flow] = pair.flows;
+  if (!counted.has(flow)) counted.set(flow, countLengths(flow));
+  const { known, mean, median, largest } = counted.get(flow);
+  const bins = binLengths(counted.get(flow), most, BINS);
   const context = canvas.getContext("2d");
   const { width, height } = canvas;
   const highest = Math.max(1, ...bins);

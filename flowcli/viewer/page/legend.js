@@ -31,9 +31,13 @@ export function bindLegend(canvas, output) {
   const size = canvas.width;
   let aim = [0.5, 0]; // for the keyboard
 
+  // In units of the scale the key is always the same.
   const redraw = () => {
     canvas.height = isDisc() ? size : 24;
     draw(canvas);
+    label();
+  };
+  const label = () => {
     output.textContent = isDisc() ? `edge ${Number(state.scale.toPrecision(3))} px` : rangeText();
   };
   const rangeText = () => {
@@ -53,7 +57,7 @@ export function bindLegend(canvas, output) {
   });
   const leave = () => {
     update({ lookup: null });
-    redraw();
+    label();
   };
   canvas.addEventListener("pointerleave", leave);
   canvas.addEventListener("blur", leave);
@@ -65,6 +69,7 @@ export function bindLegend(canvas, output) {
     aim = aim.map((value, axis) => Math.max(-0.95, Math.min(0.95, value + 0.1 * by[axis])));
     look(...aim);
   });
-  observe(["style", "scale"], redraw);
+  observe(["style"], redraw);
+  observe(["scale"], label);
   redraw();
 }

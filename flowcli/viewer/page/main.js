@@ -37,7 +37,12 @@ function background() {
   return getComputedStyle(stage).backgroundColor.match(/[\d.]+/g).slice(0, 3).map(Number);
 }
 
+let captions = "";
+
 function showCaptions(panels) {
+  const now = JSON.stringify(panels.map(({ caption, x, y }) => [caption, x, y]));
+  if (now === captions) return;
+  captions = now;
   find("captions").replaceChildren(
     ...panels.map(({ caption, x, y }) => {
       const text = document.createElement("span");
@@ -110,9 +115,10 @@ function zoomBy(factor) {
 
 async function start() {
   update(readFragment());
-  // #renderer=2d: for graphics drivers that draw nonsense.
-  const plain = location.hash.includes("renderer=2d");
-  renderer = (plain ? null : createWebGLRenderer(picture)) ?? createCanvasRenderer(picture);
+  // #renderer=2d: for graphics drivers that draw nonsense. #renderer=webgl: also where software plays the graphics card.
+  const asked = new URLSearchParams(location.hash.slice(1)).get("renderer");
+  const webgl = asked === "2d" ? null : createWebGLRenderer(picture, asked === "webgl");
+  renderer = webgl ?? createCanvasRenderer(picture);
   resize();
   showFacts(renderer);
   bindControls();

@@ -14,11 +14,22 @@ async function readFrame(index) {
     colorSpaceConversion: "none",
     premultiplyAlpha: "none",
   });
+  let pixels = null;
+  return {
+    bitmap,
+    // RGBA bytes, for the read-out and for drawing without WebGL; the first picture does not wait for them.
+    get pixels() {
+      pixels ??= readPixels(bitmap);
+      return pixels;
+    },
+  };
+}
+
+function readPixels(bitmap) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
-  // RGBA bytes, for the read-out and for drawing without WebGL.
-  return { bitmap, pixels: context.getImageData(0, 0, bitmap.width, bitmap.height).data };
+  return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
 }
 
 function getFrame(index) {

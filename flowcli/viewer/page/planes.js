@@ -54,12 +54,10 @@ function halfToFloat(code) {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+// Kind -> the numbers that words stand for, still without their step.
 const READERS = {
   float32: (words) => new Float32Array(words.buffer, words.byteOffset, words.length),
-  fixed16: (words, step) => {
-    const codes = new Int16Array(words.buffer, words.byteOffset, words.length);
-    return Float32Array.from(codes, (code) => code * step);
-  },
+  fixed16: (words) => new Int16Array(words.buffer, words.byteOffset, words.length),
   float16: (words) => {
     const table = Float32Array.from({ length: 65536 }, (_, code) => halfToFloat(code));
     return Float32Array.from(words, (code) => table[code]);
@@ -74,12 +72,15 @@ export async function readFlow(flow, width, height) {
     flow.known && readPlane(flow.known, width, height),
   ]);
   const read = READERS[flow.kind];
-  const [us, vs] = [read(u, flow.step), read(v, flow.step)];
+  const [us, vs] = [read(u), read(v)];
+  const step = flow.step || 1;
   const uv = new Float32Array(2 * us.length);
   for (let i = 0; i < us.length; i += 1) {
-    const there = !known || known[i];
-    uv[2 * i] = there ? us[i] : UNKNOWN;
-    uv[2 * i + 1] = there ? vs[i] : UNKNOWN;
+    uv[2 * i] = us[i] * step;
+    uv[2 * i + 1] = vs[i] * step;
+  }
+  if (known) {
+    for (let i = 0; i < us.length; i += 1) if (!known[i]) uv.fill(UNKNOWN, 2 * i, 2 * i + 2);
   }
   return { uv, width, height, step: flow.step, exact: flow.exact };
 }

@@ -25,13 +25,12 @@ uniform vec3 uBackground;
 out vec4 color;
 
 const float UNKNOWN = 1e9;
-const float TURN = 6.28318530718;
 
 vec3 colorByDirection(vec2 flow) {
-  // The texture holds the hues of directions 0, 1/1024, ... of a turn.
-  float place = atan(flow.y, flow.x) / TURN * 1024.0;
-  vec3 hue = texelFetch(uHues, ivec2(int(floor(place + 0.5)) & 1023, 0), 0).rgb;
-  float r = length(flow) / uScale;
+  // The texture holds hues on a circle of radius 255 around (256, 256).
+  float size = max(length(flow), 1e-20);
+  vec3 hue = texelFetch(uHues, ivec2(flow * (255.0 / size) + 256.5), 0).rgb;
+  float r = size / uScale;
   return r > 1.0 ? hue * uBeyond : 1.0 - r * (1.0 - hue);
 }
 
@@ -85,7 +84,9 @@ void main() {
   vec3 shown;
   if (uShow == 0) {
     shown = colorOf(flow);
-    if (uHasFrame1) shown = mix(frame(uFrame1, p), shown, uOpacity);
+    // Below a veil of flow, sparse flow (KITTI's truth) lets the frame through.
+    float opacity = abs(flow.x) > UNKNOWN && uOpacity < 1.0 ? 0.0 : uOpacity;
+    if (uHasFrame1 && opacity < 1.0) shown = mix(frame(uFrame1, p), shown, opacity);
   } else if (uShow == 1) {
     shown = frame(uFrame1, p);
   } else if (uShow == 2) {
@@ -102,7 +103,7 @@ void main() {
     shown = colorOfError(flow, texelFetch(uOther, place, 0).xy);
   }
   if (uShow != 2) {
-    vec2 masks = texelFetch(uMasks, place, 0).rg;
+    vec2 masks = uOcclusion || uConfidence ? texelFetch(uMasks, place, 0).rg : vec2(0);
     if (uConfidence) shown *= 0.12 + 0.88 * masks.g;
     bool stripe = mod(gl_FragCoord.x + gl_FragCoord.y, 8.0) < 3.0;
     if (uOcclusion && masks.r > 0.0) shown = stripe ? vec3(0.9, 0.1, 0.5) : shown * 0.6;

@@ -22,23 +22,37 @@ export function meanOfBox(flow, [x0, y0, x1, y1]) {
   return { ...mean, length: Math.hypot(mean.u, mean.v), deviation: Math.sqrt(Math.max(0, variance)) };
 }
 
-// Lengths in equal bins from 0 to `most` px; the last bin has all beyond -> { bins, mean, median, largest, known }.
-export function histogramOfLengths(flow, most, count) {
-  const bins = new Uint32Array(count + 1);
-  const fine = new Uint32Array(4096);
+const FINE = 16384;
+
+// The lengths of a field, counted once in fine bins up to the largest -> { fine, known, mean, median, largest }.
+export function countLengths(flow) {
+  const lengths = new Float32Array(flow.width * flow.height);
   let [known, sum, largest] = [0, 0, 0];
   for (let i = 0; i < flow.uv.length; i += 2) {
     if (!isKnown(flow.uv[i])) continue;
     const length = Math.sqrt(flow.uv[i] ** 2 + flow.uv[i + 1] ** 2);
+    lengths[known] = length;
     known += 1;
     sum += length;
     if (length > largest) largest = length;
-    bins[Math.min(count, Math.floor((length / most) * count))] += 1;
-    fine[Math.min(4095, Math.floor((length / most) * 2048))] += 1;
   }
+  const fine = new Uint32Array(FINE);
+  const perPixel = largest ? (FINE - 1) / largest : 0;
+  for (let i = 0; i < known; i += 1) fine[Math.floor(lengths[i] * perPixel)] += 1;
   let [place, below] = [0, 0];
-  while (place < 4095 && below + fine[place] < known / 2) below += fine[place++];
-  return { bins, known, mean: known ? sum / known : 0, median: ((place + 0.5) * most) / 2048, largest };
+  while (place < FINE - 1 && below + fine[place] < known / 2) below += fine[place++];
+  const median = perPixel ? (place + 0.5) / perPixel : 0;
+  return { fine, known, mean: known ? sum / known : 0, median, largest };
+}
+
+// Counted lengths in `count` equal bins from 0 to `most` px, and one for all beyond.
+export function binLengths({ fine, largest }, most, count) {
+  const bins = new Uint32Array(count + 1);
+  fine.forEach((number, place) => {
+    const length = ((place + 0.5) * largest) / FINE;
+    bins[Math.min(count, Math.floor((length / most) * count))] += number;
+  });
+  return bins;
 }
 
 // Endpoint error per pixel in px, NaN where either flow is unknown -> { error, epe, known }.

@@ -7,6 +7,7 @@ import { currentZoom, origin } from "./panels.js";
 import { FRAGMENT, SHOW, STYLE, VERTEX } from "./shader.js";
 import { state } from "./state.js";
 
+const WHEEL = 512; // as in shader.js
 const UNITS = ["uFlow", "uOther", "uFrame1", "uFrame2", "uMasks", "uHues", "uViridis"];
 
 function compile(gl) {
@@ -35,11 +36,44 @@ function makeTexture(gl, filter, upload) {
   return texture;
 }
 
+// Two bytes per pixel: 255 where occluded, confidence.
+function joinMasks({ occluded, confidence, width, height }) {
+  const masks = new Uint8Array(2 * width * height);
+  for (let i = 0; i < width * height; i += 1) {
+    masks[2 * i] = occluded && occluded[i] ? 255 : 0;
+    masks[2 * i + 1] = confidence ? confidence[i] : 255;
+  }
+  return masks;
+}
+
+// The hues of directions on a square around its middle, RGB: a look-up by the flow divided by its length costs a software
+// renderer much less than an arc tangent.
+function layOutHues(table) {
+  const image = new Uint8Array(3 * WHEEL * WHEEL);
+  for (let row = 0; row < WHEEL; row += 1) {
+    for (let column = 0; column < WHEEL; column += 1) {
+      const turns = Math.atan2(row - WHEEL / 2, column - WHEEL / 2) / (2 * Math.PI);
+      const place = 3 * (Math.round(turns * DIRECTIONS) & (DIRECTIONS - 1));
+      image.set(table.subarray(place, place + 3), 3 * (row * WHEEL + column));
+    }
+  }
+  return image;
+}
+
+// Whether a processor does the work of a graphics card: then drawing without the shader is faster.
+function isSoftware(gl) {
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = info ? gl.getParameter(info.UNMASKED_RENDERER_WEBGL) : "";
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+}
+
 // -> { draw(pair, panels, background) }, or null where WebGL2 or the size of texture is not to be had.
-export function createWebGLRenderer(canvas) {
+export function createWebGLRenderer(canvas, always) {
   const largest = Math.max(...content.pairs.map((pair) => Math.max(pair.width, pair.height)));
+  const probe = new OffscreenCanvas(1, 1).getContext("webgl2");
+  // Asked of another canvas: one that has had a WebGL context has no other.
+  if (!probe || probe.getParameter(probe.MAX_TEXTURE_SIZE) < largest || (!always && isSoftware(probe))) return null;
   const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, powerPreference: "high-performance" });
-  if (!gl || gl.getParameter(gl.MAX_TEXTURE_SIZE) < largest) return null;
   const program = compile(gl);
   gl.useProgram(program);
   const uniforms = {};
@@ -55,7 +89,7 @@ export function createWebGLRenderer(canvas) {
   const hueTextures = Object.fromEntries(
     Object.entries(hues).map(([name, data]) => [
       name,
-      makeTexture(gl, gl.NEAREST, bytes(gl.RGB, gl.RGB8, DIRECTIONS, 1, data)),
+      makeTexture(gl, gl.NEAREST, bytes(gl.RGB, gl.RGB8, WHEEL, WHEEL, layOutHues(data))),
     ]),
   );
   const viridisTexture = makeTexture(gl, gl.NEAREST, bytes(gl.RGB, gl.RGB8, 256, 1, viridis));
@@ -76,11 +110,6 @@ export function createWebGLRenderer(canvas) {
             gl.generateMipmap(gl.TEXTURE_2D);
           })
         : nothing;
-    const masks = new Uint8Array(2 * width * height).fill(255);
-    for (let i = 0; i < width * height; i += 1) {
-      masks[2 * i] = pair.occluded && pair.occluded[i] ? 255 : 0;
-      if (pair.confidence) masks[2 * i + 1] = pair.confidence[i];
-    }
     textures = {
       flows: pair.flows.map((flow) =>
         makeTexture(gl, gl.NEAREST, () =>
@@ -91,7 +120,7 @@ export function createWebGLRenderer(canvas) {
       frame2: frame(pair.frame2),
       masks:
         pair.occluded || pair.confidence
-          ? makeTexture(gl, gl.NEAREST, bytes(gl.RG, gl.RG8, width, height, masks))
+          ? makeTexture(gl, gl.NEAREST, bytes(gl.RG, gl.RG8, width, height, joinMasks(pair)))
           : nothing,
     };
     shown = pair;
@@ -142,10 +171,6 @@ export function createWebGLRenderer(canvas) {
       gl.clear(gl.COLOR_BUFFER_BIT);
       gl.uniform3f(uniforms.uBackground, r, g, b);
       for (const panel of panels) drawPanel(pair, panel, ratio);
-    },
-    // After the context was lost everything has to be uploaded anew.
-    forget() {
-      shown = null;
     },
   };
 }
