@@ -91,8 +91,8 @@ def test_a_selection_takes_its_own_part(film):
 
 
 def test_a_batch_copies_it_too(film, monkeypatch):
-    monkeypatch.setattr("flowcli.jobs.item.PART", 8)
-    monkeypatch.setattr("flowcli.jobs.batch.PART", 8)
+    for module in ("batch", "item", "job", "joining"):
+        monkeypatch.setattr(f"flowcli.jobs.{module}.PART", 8)
     Path("films").mkdir()
     film("films/a.mp4", "aac")
     film("films/b.mp4", "aac")

@@ -129,8 +129,8 @@ def test_a_batch_of_arrays_continues_and_replaces(kind, monkeypatch):
     shutil.copytree("in", "clips/a")
     shutil.copytree("in", "clips/b")
     suffix = {"npy-clip": ".npy", "h5": ".h5", "zarr": ".zarr"}[kind]
-    monkeypatch.setattr("flowcli.jobs.item.PART", 2)
-    monkeypatch.setattr("flowcli.jobs.batch.PART", 2)
+    for module in ("batch", "item", "job", "joining"):
+        monkeypatch.setattr(f"flowcli.jobs.{module}.PART", 2)
     result = works("batch", "clips", "-o", "out", "--format", kind)
     assert result.stdout.split() == [f"out/a{suffix}", f"out/b{suffix}"]
     expected = plain_flows()
@@ -171,8 +171,8 @@ def channels(path):
 @pytest.mark.parametrize("command", ["estimate", "batch"])
 def test_both_directions_of_each_frame_in_one_exr(command, monkeypatch):
     """Backward leads from this frame to the one before: it is the backward flow of the pair before this one."""
-    monkeypatch.setattr("flowcli.jobs.item.PART", 2)
-    monkeypatch.setattr("flowcli.jobs.batch.PART", 2)
+    for module in ("batch", "item", "job", "joining"):
+        monkeypatch.setattr(f"flowcli.jobs.{module}.PART", 2)
     works("estimate", "in", "-o", "plain/", "--backward")
     if command == "estimate":
         works("estimate", "in", "-o", "out/in/", "--format", "nuke", "--backward")

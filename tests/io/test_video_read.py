@@ -165,7 +165,7 @@ def test_frames_that_change_size_end_the_sequence(make_video, moving_frames, tmp
 
 
 @pytest.mark.parametrize("content", [b"", b"plain text\n" * 100, bytes(5000)])
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.txt"])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.dat"])
 def test_what_is_no_video(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)

@@ -16,12 +16,12 @@ from flowcli.jobs.plan import BatchItem, plan_batch
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    """in/{clip10.mp4, clip9.mkv, notes.txt, day/{clip9.mp4, frames/{0.png, 1.png}}, one/only.png, .hidden/x.mp4}"""
+    """in/{clip10.mp4, clip9.mkv, notes.dat, day/{clip9.mp4, frames/{0.png, 1.png}}, one/only.png, .hidden/x.mp4}"""
     monkeypatch.chdir(tmp_path)
     for name in (
         "in/clip10.mp4",
         "in/clip9.mkv",
-        "in/notes.txt",
+        "in/notes.dat",
         "in/day/clip9.mp4",
         "in/day/frames/0.png",
         "in/day/frames/1.png",
@@ -50,7 +50,7 @@ def test_inputs_keep_the_order_given_and_globs_are_expanded(tree):
     assert [name for name, _ in plan("in/day/frames", "in/clip10.mp4")] == ["frames", "clip10"]
     assert [name for name, _ in plan("in/clip*")] == ["clip9", "clip10"]
     # Named by itself, a file is tried whatever it is called.
-    assert plan("in/notes.txt") == [("notes", ("in/notes.txt",))]
+    assert plan("in/notes.dat") == [("notes", ("in/notes.dat",))]
 
 
 def test_equal_names_are_told_apart(tree):
