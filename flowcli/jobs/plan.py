@@ -80,11 +80,14 @@ def plan_batch(inputs: Sequence[str], output: Path, notify: Callable[[str], None
         notify: is told in one line what was left out.
 
     Raises:
-        UsageError: an input is the output.
+        UsageError: an input is the output, or has no name.
         InputError: an input is not there or holds nothing.
         FormatError: a pair list is not as it should be.
         OutputError: a journal of the output folder is damaged.
     """
+    if "" in inputs:
+        # Path("") is the current folder.
+        raise UsageError("expected the name of a video, folder or pair list, got an empty one; is a variable unset?")
     found: list[tuple[Path, BatchItem]] = []
     left_out: list[Path] = []
     if _is_pair(inputs):

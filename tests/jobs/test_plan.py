@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flowcli import __version__
-from flowcli.errors import FormatError, InputError
+from flowcli.errors import FormatError, InputError, UsageError
 from flowcli.flow import FlowField
 from flowcli.io.flow import write_flow
 from flowcli.io.image import write_result
@@ -182,3 +182,8 @@ def test_results_in_other_places_are_no_inputs_unless_named(tree):
     assert [name for name, _ in plan("in/*.mp4")] == ["clip10"]
     assert [name for name, _ in plan("in/viz", "in/r.mp4")] == ["viz", "more/filmed", "r"]
     assert [name for name, _ in plan("in/r.*")] == ["r"]
+
+
+def test_an_empty_name_is_not_the_current_folder(tree):
+    with pytest.raises(UsageError, match="got an empty one; is a variable unset"):
+        plan("in", "")
