@@ -62,7 +62,7 @@ def test_flow_files_and_pictures_of_a_folder(moving_frames):
 @pytest.mark.parametrize("style", ["overlay", "side-by-side", "warp", "arrows"])
 def test_styles_that_show_the_frames(make_video, moving_frames, decode, style):
     make_video("clip.mp4", moving_frames(4))
-    assert run("clip.mp4", "-v", "out.webm", "--style", style, "--legend-at", "bottom-right").exit_code == 0
+    assert run("clip.mp4", "-v", "out.webm", "--style", style).exit_code == 0
     frames = decode("out.webm")
     assert frames.shape == (3, 48, 128 if style == "side-by-side" else 64, 3)
     assert frames.std() > 5
