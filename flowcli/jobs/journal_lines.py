@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
@@ -130,7 +131,7 @@ def _start(event: dict) -> Attempt:
     origin, pairs, scale = event["origin"], event["pairs"], event["scale"]
     if not isinstance(origin, list) or not 1 <= len(origin) <= 2:
         raise TypeError(origin)
-    if scale is not None and not (isinstance(scale, int | float) and 0 < scale < float("inf")):
+    if scale is not None and not (isinstance(scale, int | float) and 0 < scale <= sys.float_info.max):
         raise TypeError(scale)
     return Attempt(
         [_encodable(_text(one)) for one in origin],

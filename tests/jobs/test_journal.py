@@ -223,6 +223,7 @@ GOOD = {"event": "start", "item": "a", "kind": KIND, "origin": ["/a"], "fingerpr
                 {"pairs": 10**30},
                 {"scale": "wide"},
                 {"scale": -1},
+                {"scale": 10**400},
                 {"turn": -1},
                 {"kind": None},
             )
