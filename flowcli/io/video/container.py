@@ -26,6 +26,8 @@ from flowcli.io.limits import MAX_PIXELS
 
 # FFmpeg's names of the containers that are treated apart.
 TRANSPORT_STREAM = "mpegts"
+# Containers, and streams without any, whose packets do not tell that they were cut.
+_TELL_NOTHING = frozenset({TRANSPORT_STREAM, "h264", "hevc", "vvc", "evc", "m4v", "mpegvideo", "mpeg", "vc1", "obu"})
 # AVFieldOrder of FFmpeg's codec_par.h: what is neither unknown nor progressive.
 _INTERLACED = (2, 3, 4, 5)
 # What is taken where a file says nothing that can be true; FFmpeg's choice for such files, too.
@@ -81,7 +83,7 @@ def open_video(path: Path, *, reproducible: bool = False) -> Iterator[tuple[Inpu
         context.options = {"max_pixels": str(2 * MAX_PIXELS)}
         # With a thread per frame it is a matter of luck whether half a frame at the end is marked as damaged; other
         # containers tell by their packets.
-        stream.thread_type = "SLICE" if reproducible or container.format.name == TRANSPORT_STREAM else "AUTO"
+        stream.thread_type = "SLICE" if reproducible or container.format.name in _TELL_NOTHING else "AUTO"
         if reproducible:
             context.thread_count = 1
         yield container, stream
