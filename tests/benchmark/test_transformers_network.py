@@ -15,6 +15,7 @@ REDUCED = replace(PERCEIVER_IO, tile=(9, 14), latents=12, latent_width=32, layer
 
 
 @pytest.mark.parametrize("gelu", ["tanh", "erf"])
+@pytest.mark.slow
 def test_transformers_computes_the_same_flow(gelu: str) -> None:
     ours = make_random_network(replace(REDUCED, gelu="tanh" if gelu == "tanh" else "erf"))
     frame1, frame2 = torch.rand(2, 2, 3, *REDUCED.tile, generator=torch.Generator().manual_seed(0)) * 2 - 1

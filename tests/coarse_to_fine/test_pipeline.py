@@ -147,6 +147,7 @@ def moving_pair(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("residual", [None, difference])
 @pytest.mark.parametrize("with_initial", [False, True])
 @pytest.mark.parametrize("size", [(1, 1), (30, 45), (100, 132)])
+@pytest.mark.slow
 def test_both_directions_are_those_estimated_alone(
     size: tuple[int, int], with_initial: bool, residual: Residual | None
 ) -> None:

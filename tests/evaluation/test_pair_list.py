@@ -107,6 +107,7 @@ def test_very_long_lists_are_refused(folder: Path, monkeypatch: pytest.MonkeyPat
         read_pair_list(folder / "long.csv")
 
 
+@pytest.mark.slow
 def test_the_longest_list_takes_a_quarter_of_a_gigabyte(folder: Path) -> None:
     rows = [f"s,{index},data/a.png,data/b.png,data/t.flo" for index in range(pair_list.MAX_PAIRS)]
     path = write_list(folder, "\n".join([HEADER, *rows]))

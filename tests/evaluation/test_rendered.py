@@ -26,6 +26,7 @@ def test_every_kind_has_its_pairs_and_the_first_of_each_come_first() -> None:
 
 
 @pytest.mark.parametrize("kind", ["street", "occlusion"])
+@pytest.mark.slow
 def test_a_pair_is_of_its_kind_and_its_flow_explains_it(kind: str) -> None:
     pair = render(kind, 0)
     assert pair.frame1.shape == pair.frame2.shape == (*KINDS[kind].size, 3)

@@ -69,6 +69,7 @@ def test_nothing_outside_the_file_is_read(build, tmp_path):
         decode_flo5(make_file(lambda file: build(file, tmp_path)), "x.flo5")
 
 
+@pytest.mark.slow
 def test_damage_anywhere_is_a_format_error():
     data = encode_flo5(FlowField(UV))
     refused = 0

@@ -61,6 +61,7 @@ def strange_child(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], N
         "connection.sendall(b'S' + bytes(100))",
     ],
 )
+@pytest.mark.slow
 def test_a_crash_is_one_line_and_the_next_file_is_read(strange_child: Callable[[str], None], act: str) -> None:
     strange_child(
         "find = child.find_size\n"
@@ -183,6 +184,7 @@ def test_large_files_are_read_in_strips(chunks: tuple[int, int, int] | None) -> 
     np.testing.assert_array_equal(decode_flo5(data, "x").uv, uv)
 
 
+@pytest.mark.slow
 def test_a_large_file_stands_in_memory_once(tmp_path: Path) -> None:
     zeros = np.zeros((4096, 4096, 2), np.float32)
     data = make_file(lambda file: file.create_dataset("flow", data=zeros, chunks=zeros.shape, compression="gzip"))

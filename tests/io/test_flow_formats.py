@@ -100,6 +100,7 @@ def test_other_data_are_refused(suffix, content, tmp_path):
 
 
 @ROWS
+@pytest.mark.slow
 def test_no_single_damaged_byte_crashes(suffix):
     row = FORMATS[suffix]
     data = row.encode(make_field(5, 6))

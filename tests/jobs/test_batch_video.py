@@ -56,6 +56,7 @@ def test_a_damaged_one_ends_with_the_same_words_and_files(run, make_video, movin
     assert results(tmp_path / "out") == results(tmp_path / "clean")
 
 
+@pytest.mark.slow
 def test_a_file_cut_where_its_pairs_fill_the_last_part_is_a_fault(run, make_video, moving_frames, tmp_path):
     for length in range(2 * PART - 6, 2 * PART + 6):
         path = make_video(f"clip{length}.mjpeg", moving_frames(length), "-c:v", "mjpeg")

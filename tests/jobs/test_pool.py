@@ -85,6 +85,7 @@ def test_threads_are_divided_unless_their_number_is_given(jobs, tmp_path, monkey
     assert found == {(expected, expected)}
 
 
+@pytest.mark.slow
 def test_an_option_that_the_method_does_not_have_stops_the_batch(jobs):
     with pytest.raises(UsageError, match="expected no --preset with --model plain"):
         list(run_in_processes(jobs("out"), PlainOptions(preset="best"), 2))
@@ -98,6 +99,7 @@ def test_others_go_on_where_a_worker_dies(jobs, tmp_path):
     assert found["c"].pairs == 3
 
 
+@pytest.mark.slow
 def test_an_item_goes_on_at_its_part_when_its_worker_died_once(make_folder, make_job, tmp_path):
     make_folder("long", 36)
     (tmp_path / "out" / ".flowcli").mkdir(parents=True)

@@ -27,6 +27,7 @@ def moving_frames(height: int, width: int, pairs: int) -> tuple[torch.Tensor, to
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.slow
 def test_the_compiled_match_is_the_same_to_the_bit(size: tuple[int, int], compiled: dict[str, Path]) -> None:
     frames = moving_frames(*size, SIZES[size])
     expected = match_frames(*frames, Workers(1))

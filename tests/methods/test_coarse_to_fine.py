@@ -27,6 +27,7 @@ def build(model: str = "compact", **values: object) -> CoarseToFineMethod:
     return method
 
 
+@pytest.mark.slow
 def test_more_work_asks_the_network_more_and_each_preset_estimates() -> None:
     scene = make_scene((320, 420), seed=13)
     tiles, errors = [], []
@@ -79,6 +80,7 @@ def test_both_directions_are_those_estimated_alone(size: tuple[int, int], initia
     assert both.forward != both.backward
 
 
+@pytest.mark.slow
 def test_the_threads_end_when_the_estimator_is_closed() -> None:
     before = set(threading.enumerate())
     scene = make_scene((96, 128), seed=15)

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 # Threads of torch and of OpenCV, and what becomes of half of the smallest normal float.
 STATE = """
 import json, sys
@@ -29,6 +31,7 @@ def states(code: str) -> tuple[list[object], list[object]]:
     return before, after
 
 
+@pytest.mark.slow
 def test_an_estimator_leaves_the_process_as_it_was() -> None:
     code = """
 frame = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
@@ -43,6 +46,7 @@ for model in ("compact", "variational", "dis", "zero"):
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_process_is_configured_when_it_asks_for_it() -> None:
     assert states("configure_process(1)")[1] == [1, 1, False]
     assert states("configure_process()")[1] == [2, 2, False]

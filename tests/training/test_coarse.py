@@ -55,6 +55,7 @@ def make_group(batch: int = 2) -> CoarsePairs:
     return make_coarse_pairs(torch.Generator().manual_seed(4), bank, batch)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path) -> None:
     whole, rows = run(tmp_path / "whole")
     steps = iter(range(100))
@@ -67,6 +68,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path) -> No
     assert not torch.equal(further["encoder.latents"], whole["encoder.latents"])
 
 
+@pytest.mark.slow
 def test_training_learns_what_it_is_shown(tmp_path: Path) -> None:
     config = replace(CONFIG, steps=80, batch=8, ema=0.8, shows=100, validate_every=80, save_every=80, muon_rate=0.02)
     run(tmp_path / "learns", config)

@@ -88,6 +88,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     )
 
 
+@pytest.mark.slow
 def test_both_processes_end_with_the_weights_of_one_that_averages_two_gradients(pair: Pair) -> None:
     first, second = pair.weights
     assert all(torch.equal(first[name], second[name]) for name in first)

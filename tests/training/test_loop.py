@@ -91,6 +91,7 @@ def test_products_in_bfloat16_give_nearly_the_same_training(tmp_path: Path, plai
     assert rounded_rows[-1]["loss"] == pytest.approx(exact_rows[-1]["loss"], rel=0.05)
 
 
+@pytest.mark.slow
 def test_without_a_rate_for_muon_adamw_takes_all_and_resumes(tmp_path: Path, plain: Run) -> None:
     config = replace(CONFIG, muon_rate=0.0)
     whole, _ = run(tmp_path / "whole", config)
