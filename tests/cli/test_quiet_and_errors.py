@@ -18,7 +18,7 @@ def flowcli(tmp_path):
     for k in range(3):
         Image.new("RGB", (16, 12), (60 * k, 9, 9)).save(tmp_path / f"f{k}.png")
     np.save(tmp_path / "flow.npy", np.full((12, 16, 2), 0.3, np.float32))
-    (tmp_path / "notes.txt").write_text("no frame")
+    (tmp_path / "notes.dat").write_text("no frame")
 
     def run(*arguments):
         return subprocess.run(
@@ -52,10 +52,10 @@ def test_errors_are_json_where_results_would_be(flowcli, arguments, kind, code, 
 
 @pytest.mark.slow
 def test_a_result_with_faults_stays_one_value(flowcli):
-    done = flowcli("stats", "notes.txt", "--json", "--model", "zero")
+    done = flowcli("stats", "notes.dat", "--json", "--model", "zero")
     assert done.returncode == 1
     found = json.loads(done.stdout)
-    assert "notes.txt: expected an image or a video" in found["items"][0]["fault"]
+    assert "notes.dat: expected an image or a video" in found["items"][0]["fault"]
 
 
 def test_quiet_leaves_errors_alone(flowcli):
