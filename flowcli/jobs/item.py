@@ -24,14 +24,11 @@ from flowcli.jobs.job import (
     Advanced,
     Ended,
     Event,
-    Interrupted,
     ItemJob,
     Left,
     PartDone,
     Started,
-    Task,
     count_parts,
-    measure_files,
 )
 from flowcli.jobs.joining import join, note_silence
 from flowcli.jobs.memory import plan_layout
@@ -40,20 +37,6 @@ from flowcli.jobs.sequence import PairStream, write_flows
 from flowcli.jobs.settings import PART
 from flowcli.output.scale import SequenceScale, choose_sequence_scale
 from flowcli.output.writer import OutputWriter
-
-__all__ = [
-    "Advanced",
-    "Ended",
-    "Event",
-    "Interrupted",
-    "ItemJob",
-    "Left",
-    "PartDone",
-    "Started",
-    "Task",
-    "measure_files",
-    "work_item",
-]
 
 
 def work_item(job: ItemJob, estimator: Estimator) -> Generator[Event, None, None]:

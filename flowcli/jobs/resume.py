@@ -17,7 +17,7 @@ from flowcli.errors import OutputError, UsageError
 from flowcli.io.own_results import STATE_FOLDER
 from flowcli.io.sources import FrameSource
 from flowcli.jobs.attempt import Attempt
-from flowcli.jobs.item import measure_files
+from flowcli.jobs.job import measure_files
 from flowcli.jobs.journal import Journal
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.settings import PART, BatchSettings

@@ -10,7 +10,7 @@ from flowcli.io.image import write_image
 from flowcli.io.sources import expect_pairs
 from flowcli.jobs.attempt import place_work
 from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import ItemJob, Task
+from flowcli.jobs.job import ItemJob, Task
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.deferred import Deferred
-from flowcli.errors import InputError, UsageError
+from flowcli.errors import UsageError
 from flowcli.io.atomic import write_bytes
+from flowcli.io.flow.module import NeedsModule
 from flowcli.io.limits import read_bytes
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FlowFormat:
+class FlowFormat(NeedsModule):
     """One row of the table FORMATS.
 
     Attributes:
@@ -58,19 +58,6 @@ class FlowFormat:
     def exact(self) -> bool:
         """Whether float32 values come back bit for bit."""
         return self.step == 0 and self.relative_step == 0
-
-    @property
-    def available(self) -> bool:
-        """Whether the Python module it needs is installed."""
-        return self.module is None or importlib.util.find_spec(self.module) is not None
-
-    def check_available(self) -> None:
-        """Raise InputError with the install command if the module it needs is missing."""
-        if not self.available:
-            raise InputError(
-                f"{self.suffix} needs the Python module {self.module}, which is not installed; "
-                f"run: pip install 'flowcli[{self.extra}]'"
-            )
 
     def read(self, path: str | Path, choice: ArrayChoice | None = None) -> FlowField:
         """Read one file; raises InputError if it cannot be opened and FormatError if its bytes are wrong.

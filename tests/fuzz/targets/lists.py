@@ -19,7 +19,7 @@ from flowcli.flow import FlowField
 from flowcli.io.flow import write_flow
 from flowcli.io.image import write_image
 from flowcli.jobs.batch import Batch
-from flowcli.jobs.item import ItemJob
+from flowcli.jobs.job import ItemJob
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import plan_batch
 from flowcli.jobs.settings import BatchSettings

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from flowcli.deferred import Deferred
-from flowcli.errors import InputError
+from flowcli.io.flow.module import NeedsModule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +62,7 @@ class ClipWriter(Protocol):
 
 
 @dataclass(frozen=True)
-class ClipFormat:
+class ClipFormat(NeedsModule):
     """One row of the table CLIP_FORMATS.
 
     Attributes:
@@ -85,19 +84,6 @@ class ClipFormat:
     sidecar: str | None = None
     module: str | None = None
     extra: str | None = None
-
-    @property
-    def available(self) -> bool:
-        """Whether the Python module it needs is installed."""
-        return self.module is None or importlib.util.find_spec(self.module) is not None
-
-    def check_available(self) -> None:
-        """Raise InputError with the install command if the module it needs is missing."""
-        if not self.available:
-            raise InputError(
-                f"{self.suffix} needs the Python module {self.module}, which is not installed; "
-                f"run: pip install 'flowcli[{self.extra}]'"
-            )
 
     def files(self, path: Path) -> list[Path]:
         """Return everything that is written for the clip `path`."""
