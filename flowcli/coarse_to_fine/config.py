@@ -60,8 +60,7 @@ class Match:
         reach_short: longest displacement along the shorter side, as a share of it.
         reach_long: the same along the longer side, as a share of the shorter one.
         coarser: factors of the coarser matches, which reach farther (`reach.py`). Measured with frame 2 of the real
-            pairs moved by 0.45 of the shorter side: sintel 185 to 2.4 px, kitti2012 151 to 6.0; as they are, no change
-            but kitti2012 1.824 to 1.810.
+            pairs moved by 0.45 of the shorter side (`tests/moved_pairs.py`): sintel 185 to 2.8 px, kitti2012 151 to 6.2.
         smallest_coarser: frames with a shorter side than this are not matched for it.
         seen: share of its reach up to which a match is trusted to see a motion.
         unit: descriptors are whole numbers in 1/128, so that costs are int16: half the memory of float32.
@@ -245,8 +244,8 @@ class Coarse:
         agrees: squared pixels by which the two directions of the refined match may differ.
         unit: pixels per unit of the true position.
         least_change: pixels; where the answer is nearer than that to the refined match the match stays, and everywhere
-            where the change is smaller than the error that the network expects of its answer. Measured: without that
-            expectation stereo 2.79 px, with 2.67; chairs 2.79 and 2.67; kitti2012 1.84 and 1.84.
+            where the change is smaller than the error that the network expects of its answer. Measured:
+            weights/README.md, "What was tried for it".
     """
 
     window: int = 5
