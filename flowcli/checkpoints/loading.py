@@ -19,9 +19,12 @@ from flowcli.checkpoints.store import locate
 from flowcli.checkpoints.torch_zip import read_torch_zip
 from flowcli.errors import WeightsError
 from flowcli.model.config import PERCEIVER_IO, ModelConfig
+from flowcli.runtime.memory import trim_memory
 
 # How torch.save began before PyTorch 1.6: a pickle of this number.
 _LEGACY_TORCH = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
+_TRIM_EVERY = 2**24
+"""Bytes of tensors that may be freed before their memory goes back to the system."""
 
 
 def load_checkpoint(name_or_path: str | Path, *, published: ModelConfig = PERCEIVER_IO) -> Checkpoint:
@@ -101,7 +104,22 @@ def _from_published(
     for name, tensor in renamed.items():
         if not tensor.is_floating_point():
             raise WeightsError(f"{path}: expected tensor {name} of floating-point numbers, found {tensor.dtype}")
-    # One at a time, so that the network does not stand in memory twice.
-    converted = {name: renamed.pop(name).to(torch.float32, copy=True).contiguous() for name in list(renamed)}
+    converted = _convert(renamed)
     check_values(converted, path)
     return Checkpoint(config, converted, {"layout": key_map.title}, path, shards)
+
+
+def _convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Move the tensors to arrays of their own, one at a time, so that the network does not stand in memory twice.
+
+    The allocator can't always put an array where the one before it was, so what is free goes back to the system.
+    """
+    converted: dict[str, Tensor] = {}
+    freed = 0
+    for name in list(tensors):
+        converted[name] = tensors.pop(name).to(torch.float32, copy=True).contiguous()
+        freed += converted[name].nbytes
+        if freed > _TRIM_EVERY:
+            trim_memory()
+            freed = 0
+    return converted

@@ -60,7 +60,7 @@ class Match:
         reach_short: longest displacement along the shorter side, as a share of it.
         reach_long: the same along the longer side, as a share of the shorter one.
         coarser: factors of the coarser matches, which reach farther (`reach.py`). Measured with frame 2 of the real
-            pairs moved by 0.45 of the shorter side (`tests/moved_pairs.py`): sintel 185 to 2.8 px, kitti2012 151 to 6.2.
+            pairs moved by 0.45 of the shorter side (`tests/moved_pairs.py`): sintel 185 to 2.8 px.
         smallest_coarser: frames with a shorter side than this are not matched for it.
         seen: share of its reach up to which a match is trusted to see a motion.
         unit: descriptors are whole numbers in 1/128, so that costs are int16: half the memory of float32.

@@ -66,9 +66,13 @@ def return_freed_memory(size: tuple[int, int]) -> bool:
     Returns:
         Whether there was any, and a C library to be told.
     """
-    if size[0] * size[1] <= _Policy.large_frame or (library := _load_glibc()) is None:
-        return False
-    return bool(library.malloc_trim(0))
+    return size[0] * size[1] > _Policy.large_frame and trim_memory()
+
+
+def trim_memory() -> bool:
+    """Give the system back every free page, also those between arrays in use; say whether there was any to give."""
+    library = _load_glibc()
+    return library is not None and bool(library.malloc_trim(0))
 
 
 def resident_memory() -> int | None:
