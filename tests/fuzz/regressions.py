@@ -41,4 +41,11 @@ ROWS: tuple[Row, ...] = (
         "a signalling NaN: NumPy's warning",
         "c-oun7wQ`j$;eQ~P_3SlTAW;@Zl$1ZlV+i=qoAIaUsO_*m=~X4l#&V(cT3DEP6dh=XCxM+0{I%oItnH_3Pzeb3bhL40WO9i3K+rUhk5`GA{_t",
     ),
+    Row(
+        "webp",
+        "an animated WebP's canvas of 16x1048588: 377 MiB",
+        "c-jl{baQ*fz`zjh>J$(bU=hIuWHSLVKLZ0dgMg!-r!N}=3^@Avx<$cxU=<+11k|VC1Y}%bWSGmSCBVSL!04c+x`BZ?>7TTo0RzLoe;TPbb#9"
+        "&e^Z3ro2RmyL)Bju!%(1uls8lb@`v3eo2mXJKe|&#yE`Zn&gJ}Z;$Oac6eFbg<0|VFw$9jH_-4_`CJ^wfBmXw|6L64`gDL<zd`~QwTysi6=o"
+        "&0aB^rL^S&HPyZxA>3N^<&lz3=9AUe@3h",
+    ),
 )

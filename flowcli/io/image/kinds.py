@@ -59,7 +59,7 @@ class ImageKind:
 def _decode_png(data: bytes, header: ImageHeader, name: str) -> StoredImage:
     if header.first and header.durations:
         # The picture for viewers without animation comes first, and is no frame.
-        return decode_with_pillow(data, header, name, header.first)
+        return next(decode_animation(data, header, name, iter((0,))))
     return decode_with_opencv(data, header, name)
 
 
@@ -72,8 +72,9 @@ def _decode_jpeg(data: bytes, header: ImageHeader, name: str) -> StoredImage:
 
 
 def _decode_webp(data: bytes, header: ImageHeader, name: str) -> StoredImage:
-    decode = decode_with_pillow if header.durations else decode_with_opencv
-    return decode(data, header, name)
+    if header.durations:
+        return next(decode_animation(data, header, name, iter((0,))))
+    return decode_with_opencv(data, header, name)
 
 
 _ROWS = (
