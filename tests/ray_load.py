@@ -105,7 +105,7 @@ def compare(options: argparse.Namespace) -> None:
     estimator = EstimatorOptions(options.model)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        inputs = make_inputs(folder / "in", [options.frames] * 4, (options.height, options.height * 4 // 3))
+        inputs = make_inputs(folder / "in", [options.frames] * options.clips, (options.height, options.height * 4 // 3))
         rates: dict[str, list[float]] = {"jobs": [], "ray": []}
         for number in range(options.rounds):
             for kind, choice in (
@@ -270,7 +270,8 @@ def main() -> None:
     one = commands.add_parser("overhead")
     one.add_argument("--rounds", type=int, default=3)
     one.add_argument("--workers", type=int, default=2)
-    one.add_argument("--frames", type=int, default=120)
+    one.add_argument("--clips", type=int, default=12)
+    one.add_argument("--frames", type=int, default=40, help="of a clip")
     one.add_argument("--height", type=int, default=96)
     one.add_argument("--model", default="dis")
     one.set_defaults(run=compare)

@@ -26,8 +26,6 @@ from flowcli.io.limits import MAX_PIXELS
 
 # FFmpeg's names of the containers that are treated apart.
 TRANSPORT_STREAM = "mpegts"
-# Containers, and streams without any, whose packets do not tell that they were cut.
-_TELL_NOTHING = frozenset({TRANSPORT_STREAM, "h264", "hevc", "vvc", "evc", "m4v", "mpegvideo", "mpeg", "vc1", "obu"})
 # AVFieldOrder of FFmpeg's codec_par.h: what is neither unknown nor progressive.
 _INTERLACED = (2, 3, 4, 5)
 # What is taken where a file says nothing that can be true; FFmpeg's choice for such files, too.
@@ -66,12 +64,11 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 
 
 @contextmanager
-def open_video(path: Path, *, reproducible: bool = False) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video file and pick its video stream.
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video file and pick its video stream, for decoding in one thread.
 
-    Args:
-        path: the file.
-        reproducible: decode in one thread. What FFmpeg makes of damaged data with several depends on luck.
+    What FFmpeg makes of damaged data with several depends on luck. They would take more of the processor for a frame,
+    and estimating flow takes far longer than decoding.
 
     Raises:
         InputError: it is missing or cannot be read.
@@ -81,11 +78,7 @@ def open_video(path: Path, *, reproducible: bool = False) -> Iterator[tuple[Inpu
         stream = pick_stream(path, container)
         context = stream.codec_context
         context.options = {"max_pixels": str(2 * MAX_PIXELS)}
-        # With a thread per frame it is a matter of luck whether half a frame at the end is marked as damaged; other
-        # containers tell by their packets.
-        stream.thread_type = "SLICE" if reproducible or container.format.name in _TELL_NOTHING else "AUTO"
-        if reproducible:
-            context.thread_count = 1
+        context.thread_count = 1
         yield container, stream
 
 

@@ -1,4 +1,4 @@
-"""Counting the frames of a video by decoding it, in one thread so that every pass over damaged data gives the same."""
+"""Counting the frames of a video by decoding it."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def count_frames(path: Path, is_enough: Callable[[int, int | None], bool] = lamb
         is_enough: of the number of frames so far, and the timestamp of the last.
     """
     complete = True
-    with open_video(path, reproducible=True) as (container, stream), listen() as messages:
+    with open_video(path) as (container, stream), listen() as messages:
         counter = _Counter(stream.decode, messages)
         for frame in decode_packets(read_packets(container, stream), counter.decode, counter.complain):
             counter.see(frame)

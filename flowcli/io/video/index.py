@@ -25,8 +25,7 @@ from flowcli.io.video.packets import REORDERING, PacketScan, scan_packets
 
 # Pixels of all frames together that are decoded in a fraction of a second: 36 frames of 1280x720.
 AN_INSTANT = 2**25
-# Decoders that go on over damage without a word, from what they decoded before, and with several threads differently
-# every time.
+# Decoders that go on over damage without a word, from what they decoded before.
 _SILENT = frozenset({"ffv1", "theora", "vp8"})
 
 
@@ -39,9 +38,8 @@ class VideoIndex:
         timestamps: of every frame in ticks of the stream, ascending; empty if they are not known of each.
         keyframes: timestamps of the frames at which decoding can begin, ascending; empty if it has to begin at the
             start of the file.
-        checksums: of the packets of those frames , by which they are known again.
+        checksums: of the packets of those frames, by which they are known again.
         counted: whether `length` is what decoding gave, and not the number of packets.
-        reproducible: whether to decode in one thread, because several may give other pictures every time.
         fps: frames per second, the mean if the rate varies.
         times: seconds of every frame after the first; None if they come at `fps` within the file's resolution.
         damage: what is known to be wrong.
@@ -53,7 +51,6 @@ class VideoIndex:
     keyframes: Sequence[int]
     checksums: Sequence[int]
     counted: bool
-    reproducible: bool
     fps: Fraction
     times: Sequence[Fraction] | None
     damage: Damage
@@ -101,7 +98,6 @@ def index_video(path: Path, end: Moment | None = None) -> VideoIndex:
             scan.keyframes,
             scan.checksums,
             False,
-            False,
             *_find_rate(rates, scan.timestamps, tick),
             Damage(end=scan.fault),
         )
@@ -122,8 +118,7 @@ def index_video(path: Path, end: Moment | None = None) -> VideoIndex:
     trusted = not (silent or scan.doubtful or scan.headless or damage.within or leading) and _agree(scan, stamps)
     fps, times = _find_rate(rates, stamps, tick)
     keyframes, checksums = (scan.keyframes, scan.checksums) if trusted else (array("q"), [])
-    one_thread = not trusted
-    return VideoIndex(count.length, stamps, keyframes, checksums, True, one_thread, fps, times, damage, leading)
+    return VideoIndex(count.length, stamps, keyframes, checksums, True, fps, times, damage, leading)
 
 
 def _stop_at(end: Moment | None, fps: Fraction, tick: Fraction) -> Callable[[int, int | None], bool]:
