@@ -81,8 +81,13 @@ def find_workers(title: bytes) -> list[int]:
     return [pid for pid, text in titles.items() if title in text and pid != os.getpid() and is_ours(pid)]
 
 
-def measure(inputs: list[str], output: Path, choice: EngineChoice, options: EstimatorOptions) -> tuple[float, int]:
-    """Do a batch; returns the processor seconds of driver and workers for the pairs in the middle, and these pairs."""
+def measure(
+    inputs: list[str], total: int, output: Path, choice: EngineChoice, options: EstimatorOptions
+) -> tuple[float, int]:
+    """Do a batch of `total` pairs; returns processor seconds of driver and workers, and the pairs done in them.
+
+    Left out are the first and the last ones, when not all workers work.
+    """
     title = b"ray::RayWorker" if choice.name == "ray" else b"spawn_main"
     begun: tuple[float, int] | None = None
     seconds, pairs = 0.0, 0
@@ -91,9 +96,9 @@ def measure(inputs: list[str], output: Path, choice: EngineChoice, options: Esti
         # The workers that all have begun: what follows is work.
         number = choice.workers or choice.jobs
         for _ in batch.run(engine, lambda item: 0, overwrite=False):
-            if begun is None and batch.done >= 40 * number:
+            if begun is None and batch.done >= 20 * number:
                 begun = count_processor_seconds(find_workers(title)) + time.process_time(), batch.done
-            if batch.total and batch.done >= batch.total - 40 and begun is not None and not pairs:
+            if batch.done >= total - 20 * number and begun is not None and not pairs:
                 workers = find_workers(title)
                 seconds = count_processor_seconds(workers) + time.process_time() - begun[0]
                 pairs = batch.done - begun[1]
@@ -106,13 +111,15 @@ def compare(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs = make_inputs(folder / "in", [options.frames] * options.clips, (options.height, options.height * 4 // 3))
+        # With the folder of frames and the pair that make_inputs adds.
+        total = options.clips * (options.frames - 1) + 5
         rates: dict[str, list[float]] = {"jobs": [], "ray": []}
         for number in range(options.rounds):
             for kind, choice in (
                 ("jobs", EngineChoice(jobs=options.workers)),
                 ("ray", EngineChoice("ray", address="local", workers=options.workers)),
             ):
-                seconds, pairs = measure(inputs, folder / kind, choice, estimator)
+                seconds, pairs = measure(inputs, total, folder / kind, choice, estimator)
                 rates[kind].append(pairs / seconds)
                 print(f"round {number}: {kind} {pairs} pairs, {pairs / seconds:.2f} per CPU-second", flush=True)
             assert results(folder / "jobs") == results(folder / "ray"), "results differ"
