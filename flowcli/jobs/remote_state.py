@@ -121,9 +121,10 @@ def _read(path: Path) -> Iterator[tuple[str, str]]:
 
 def _parse(mark: str) -> tuple[int, int]:
     size, changed = mark.split(" ", 1)
-    if not all(word.isascii() and word.isdigit() and len(word) < 19 for word in (size, changed)):
+    if not all(word.isascii() and word.isdigit() and len(word) < 20 for word in (size, changed)):
         return -1, 0
-    return int(size), int(changed)
+    # The system counts nanoseconds in 63 bits.
+    return int(size), min(int(changed), 2**63 - 1)
 
 
 def _is_below(name: str) -> bool:
