@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,7 +113,13 @@ def allow(*runs: Files) -> Allowed:
 
 
 def list_sizes(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    """Sizes of all files that are there; a batch may be at work and remove some of them."""
+    sizes: dict[Path, int] = {}
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            with suppress(FileNotFoundError):
+                sizes[path] = path.stat().st_size
+    return sizes
 
 
 def run_forked(arguments: list[str], errors: Path) -> None:
@@ -132,7 +139,8 @@ class Killer:
     Attributes:
         output: the folder that they write to.
         sign: the signal.
-        longest: seconds that an undisturbed run takes; kills are spread evenly over it.
+        longest: seconds that an undisturbed run takes; kills are spread evenly over it, one in four from the start of
+            the run and the others from its first change of a file, as the start of processes may take most of it.
         random: chooses the moments.
     """
 
@@ -143,8 +151,9 @@ class Killer:
 
     def run(self, batches: list[list[str]], *, to_the_end: bool) -> bool:
         """Run batches with these arguments, and return whether they got through; one that fails ends the program."""
-        began = time.monotonic()
-        deadline = math.inf if to_the_end else began + self.random.uniform(0, self.longest)
+        delay = math.inf if to_the_end else self.random.uniform(0, self.longest)
+        from_change = not to_the_end and self.random.random() < 0.75
+        sizes = list_sizes(self.output)
         errors = self.output.with_name("errors.txt")
         errors.write_text("")
         # A fork has its libraries loaded already: kills hit the work, and not the imports before it.
@@ -152,8 +161,11 @@ class Killer:
         processes = [fork.Process(target=run_forked, args=(arguments, errors)) for arguments in batches]
         for process in processes:
             process.start()
+        while from_change and list_sizes(self.output) == sizes and any(process.is_alive() for process in processes):
+            time.sleep(0.01)
+        deadline = time.monotonic() + delay
         for process in processes:
-            process.join(None if deadline == math.inf else max(0, deadline - time.monotonic()))
+            process.join(None if to_the_end else max(0, deadline - time.monotonic()))
         is_killed = any(process.is_alive() for process in processes)
         for process in processes:
             if process.is_alive():
