@@ -59,7 +59,7 @@ def build_transformers_network(network: PerceiverFlow) -> Callable[[Tensor, Tens
     tensors = {names[name]: tensor for name, tensor in network.state_dict().items() if name in names}
     theirs.load_state_dict(tensors)
     # Where the weights come from.
-    theirs.to(next(network.parameters()).device)
+    theirs.to(next(network.parameters()).device)  # pyright: ignore[reportArgumentType]  # its decorator hides self
 
     @torch.inference_mode()
     def estimate(frame1: Tensor, frame2: Tensor) -> Tensor:
