@@ -23,7 +23,8 @@ def build_transformers_network(network: PerceiverFlow) -> Callable[[Tensor, Tens
     """Copy the weights of a network into transformers'.
 
     Returns:
-        A function of two frames `(B, 3, H, W)` in [-1, 1], flow `(B, 2, H, W)` in pixels, float32.
+        A function of two frames `(B, 3, H, W)` in [-1, 1], flow `(B, 2, H, W)` in pixels, float32; on the network's
+        device.
 
     Raises:
         EngineError: if transformers is not installed.
@@ -57,6 +58,8 @@ def build_transformers_network(network: PerceiverFlow) -> Callable[[Tensor, Tens
     names = KEY_MAPS["huggingface"].names(config.layers)
     tensors = {names[name]: tensor for name, tensor in network.state_dict().items() if name in names}
     theirs.load_state_dict(tensors)
+    # Where the weights come from.
+    theirs.to(next(network.parameters()).device)  # pyright: ignore[reportArgumentType]  # its decorator hides self
 
     @torch.inference_mode()
     def estimate(frame1: Tensor, frame2: Tensor) -> Tensor:

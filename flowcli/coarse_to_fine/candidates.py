@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from flowcli.coarse_to_fine.config import COARSE
 from flowcli.coarse_to_fine.consistency import find_consistent
-from flowcli.coarse_to_fine.epipolar import RigidFlow, continue_rigidly, find_fundamental
+from flowcli.coarse_to_fine.epipolar import RigidFlow, continue_batch, continue_rigidly, find_fundamental
 from flowcli.coarse_to_fine.gate import VARIATIONAL_UPDATE, apply_updates
 from flowcli.coarse_to_fine.photometric import describe, photometric_cost, to_brightness
 from flowcli.coarse_to_fine.pyramid import Level
 from flowcli.coarse_to_fine.warp import pixel_grid, sample, warp
+from flowcli.runtime.device import has_float64, has_host_form
 
 
 class Match(NamedTuple):
@@ -71,6 +72,8 @@ def match_rigidly(level: Level, match: Match) -> Matched:
     """
     refined = apply_updates(level, match.flow.clone(), [VARIATIONAL_UPDATE, VARIATIONAL_UPDATE])
     agreeing = find_consistent(refined, level.workers, COARSE.agrees)
+    if not has_host_form(refined.device) and has_float64(refined.device):
+        return Matched(match.raw, refined, *continue_batch(refined, agreeing))
     device, flow, known = refined.device, refined.cpu(), agreeing[:, 0].cpu()
 
     def continue_one(index: int) -> RigidFlow:

@@ -80,7 +80,7 @@ def find_consistent(flow: Tensor, workers: Workers, beta: float = CONSISTENCY.be
             rows = half[:, :, strip.rows]
             result[:, :, strip.rows] = is_consistent(rows, back, beta, top=strip.rows.start, height=height)
 
-    workers.do(check, cut_strips(height, width * batch, 1))
+    workers.do(check, cut_strips(height, width * batch, 1, device=flow.device.type))
     return consistent
 
 

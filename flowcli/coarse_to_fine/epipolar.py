@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flowcli.coarse_to_fine.batched import rigid as batched
 from flowcli.coarse_to_fine.config import EPIPOLAR
-from flowcli.coarse_to_fine.inpaint import inpaint
+from flowcli.coarse_to_fine.inpaint import choose_cell, inpaint
 from flowcli.runtime.threads import Workers
 
 Array = NDArray[np.float64]
@@ -110,6 +111,26 @@ def continue_rigidly(flow: Tensor, known: Tensor, fundamental: Array, workers: W
     rigid = np.stack((end[0] / depth - x, end[1] / depth - y))
     real = front & (np.abs(rigid) < 2 * width).all(0)
     return RigidFlow(torch.from_numpy(np.where(real, rigid, flow.numpy())).float(), share)
+
+
+def continue_batch(flow: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Do both for a batch on another device than the CPU; only the fit of F, from some pixels, is the host's.
+
+    Args:
+        flow: float32 `(N, 2, H, W)` in pixels; finite.
+        known: bool `(N, 1, H, W)`.
+
+    Returns:
+        The rigid flow, the same shape, and the share of each, float32 `(N,)`; see `RigidFlow`.
+    """
+    matrices = np.zeros((len(flow), 3, 3))
+    for matrix, one, speaks in zip(matrices, flow.cpu(), known[:, 0].cpu(), strict=True):
+        found = find_fundamental(one, speaks)
+        if found is not None:
+            matrix[:] = found
+    epipoles = np.ascontiguousarray(np.linalg.svd(matrices)[0][:, :, 2])
+    fundamental, epipole = (torch.from_numpy(part).to(flow.device) for part in (matrices, epipoles))
+    return batched.continue_rigidly(flow, known, fundamental, epipole, choose_cell(known.shape[2], known.shape[3]))
 
 
 def _multiply(matrix: Array, x: Array, y: Array) -> Array:

@@ -66,5 +66,6 @@ def fuse(level: Level, candidates: list[Directions], margin: float, window: int)
             flow, consistent = torch.where(better, flows[1], flow), torch.where(better, agreed[1], consistent)
         fused[:, :, rows], known[:, :, rows] = flow[:, :, inner], consistent[:, :, inner]
 
-    level.workers.do(fuse_rows, cut_strips(height, width * batch, window // 2 + 1))
+    strips = cut_strips(height, width * batch, window // 2 + 1, device=fused.device.type)
+    level.workers.do(fuse_rows, strips)
     return inpaint(fused, known, level.workers)

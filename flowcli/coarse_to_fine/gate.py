@@ -46,7 +46,7 @@ MEDIAN_UPDATE = Update(_filter)
 def apply_updates(level: Level, flow: Tensor, updates: Sequence[Update]) -> Tensor:
     """Apply updates one after the other, in place, each where the gate lets it."""
     batch, _, height, width = flow.shape
-    strips = list(cut_strips(height, width * batch, GATE.window // 2 + 1))
+    strips = list(cut_strips(height, width * batch, GATE.window // 2 + 1, device=flow.device.type))
     cost = flow.new_empty(batch, 1, height, width)
 
     def measure(strip: Strip) -> None:

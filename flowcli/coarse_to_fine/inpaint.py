@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.coarse_to_fine.batched import inpaint as batched
 from flowcli.coarse_to_fine.config import INPAINT
+from flowcli.runtime.device import has_float64, has_host_form
 from flowcli.runtime.strips import cut_strips
 from flowcli.runtime.threads import Workers
 
@@ -40,6 +42,8 @@ def inpaint(flow: Tensor, known: Tensor, workers: Workers | None = None) -> Tens
     Returns:
         float32 `(B, 2, H, W)`; the same values where known, or everywhere if all or no pixels are.
     """
+    if not has_host_form(flow.device) and has_float64(flow.device):
+        return batched.inpaint(flow, known, choose_cell(known.shape[2], known.shape[3]))
     workers = workers or Workers(1)
     inpainted, known = flow.cpu(), known[:, 0].cpu()
     items = [index for index, plane in enumerate(known) if plane.any() and not plane.all()]

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flowcli.coarse_to_fine.batched import match as batched
 from flowcli.coarse_to_fine.config import MATCH
 from flowcli.coarse_to_fine.photometric import box_mean, describe, to_brightness
 from flowcli.kernels.library import Library, MatchArguments
+from flowcli.runtime.device import has_host_form
 from flowcli.runtime.threads import Workers
 
 
@@ -44,6 +46,10 @@ def match_frames(
     if kernels is not None:
         both = torch.cat((described1, described2)), torch.cat((described2, described1))
         forward, backward = _match_compiled(*both, reach, kernels).chunk(2)
+        return forward, backward
+    if not has_host_form(frame1.device):
+        both = torch.cat((described1, described2)), torch.cat((described2, described1))
+        forward, backward = batched.match(*both, reach).chunk(2)
         return forward, backward
     described = list(zip(described1, described2, strict=True))
     described += [(second, first) for first, second in described]

@@ -20,11 +20,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.coarse_to_fine.config import WEIGHTED_MEDIAN
+from flowcli.runtime.device import has_host_form
 from flowcli.runtime.strips import cut_strips
 from flowcli.runtime.threads import Workers
 
 PIXELS = 2**13
-"""Pixels worked on at once: their neighbours fit into a processor's cache."""
+"""Pixels worked on at once on a CPU: their neighbours fit into its cache."""
+
+DEVICE_PIXELS = 2**19
+"""The same elsewhere; some 1500 bytes are held of each."""
 
 _GATHERED = 128
 """Rows filtered at once on a GPU, where every pixel's 25 neighbours are gathered."""
@@ -37,13 +41,13 @@ def median_filter(flow: Tensor, size: int) -> Tensor:
         flow: float32 `(B, 2, H, W)`.
         size: 3 or 5.
     """
-    if flow.device.type == "cpu":
+    if has_host_form(flow.device):
         planes = flow.flatten(0, 1).numpy()
         return torch.from_numpy(np.stack([cv2.medianBlur(plane, size) for plane in planes])).view_as(flow)
     radius = size // 2
     padded = F.pad(flow, (radius,) * 4, mode="replicate")
     strips = []
-    for strip in cut_strips(flow.shape[2], flow.shape[3], pixels=_GATHERED * flow.shape[3]):
+    for strip in cut_strips(flow.shape[2], flow.shape[3], pixels=_GATHERED * flow.shape[3], device=flow.device.type):
         rows = strip.rows.stop - strip.rows.start
         part = padded[:, :, strip.rows.start : strip.rows.stop + 2 * radius]
         windows = F.unfold(part, size).view(*flow.shape[:2], size * size, rows, flow.shape[3])
@@ -62,12 +66,16 @@ def weighted_median(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
     Returns:
         `flow`.
     """
-    for uv, picture, near in zip(flow, frame, find_motion_edges(flow), strict=True):
-        parts = list(zip(*(part.split(PIXELS) for part in near[0].nonzero(as_tuple=True)), strict=True))
+    # A CPU goes through the batch frame by frame: that holds less. Elsewhere to count the pixels of an edge means to
+    # wait for the device; it happens once.
+    frames, pixels = (1, PIXELS) if has_host_form(flow.device) else (len(flow), DEVICE_PIXELS)
+    groups = (batch.split(frames) for batch in (flow, frame, find_motion_edges(flow)[:, 0]))
+    for uv, picture, near in zip(*groups, strict=True):
+        parts = list(zip(*(part.split(pixels) for part in near.nonzero(as_tuple=True)), strict=True))
         # All of them before the first changes what others see.
         medians = list(workers.map(partial(_median_of_neighbours, uv, picture), parts))
-        for (y, x), median in zip(parts, medians, strict=True):
-            uv[:, y, x] = median
+        for (index, y, x), median in zip(parts, medians, strict=True):
+            uv[index, :, y, x] = median.T
     return flow
 
 
@@ -75,7 +83,7 @@ def find_motion_edges(flow: Tensor) -> Tensor:
     """Say which pixels are within WEIGHTED_MEDIAN.reach of a jump of the flow, bool `(B, 1, H, W)`."""
     batch, _, height, width = flow.shape
     near = torch.empty(batch, 1, height, width, dtype=torch.bool, device=flow.device)
-    for rows, around, inner in cut_strips(height, width * batch, WEIGHTED_MEDIAN.reach + 1):
+    for rows, around, inner in cut_strips(height, width * batch, WEIGHTED_MEDIAN.reach + 1, device=flow.device.type):
         near[:, :, rows] = _find_motion_edges(flow[:, :, around])[:, :, inner]
     return near
 
@@ -95,31 +103,32 @@ def _find_motion_edges(flow: Tensor) -> Tensor:
     return wide > 0
 
 
-def _median_of_neighbours(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor]) -> Tensor:
-    """Weighted median of `(2, H, W)` at N pixels, given by rows and columns: `(2, N)`."""
-    y, x = pixels
-    height, width = uv.shape[1:]
+def _median_of_neighbours(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Weighted median of `(B, 2, H, W)` at N pixels, given by frames, rows and columns: `(2, N)`."""
+    index, y, x = pixels
+    count, _, height, width = uv.shape
     steps = torch.arange(-WEIGHTED_MEDIAN.radius, WEIGHTED_MEDIAN.radius + 1, device=uv.device) * WEIGHTED_MEDIAN.step
     down, right = (part.flatten() for part in torch.meshgrid(steps, steps, indexing="ij"))
     rows, columns = (y[:, None] + down).clamp_(0, height - 1), (x[:, None] + right).clamp_(0, width - 1)
 
     def look_up(plane: Tensor) -> Tensor:
-        """Fetch the neighbours of every pixel from `(H, W)`: `(N, K)`."""
+        """Fetch the neighbours of every pixel from `(B, H, W)`: `(N, K)`."""
         # index_select takes half the time of indexing, and wants one axis; a picture's pixels may lie together.
-        down, right = plane.stride()
-        flat = plane.as_strided((1 + (height - 1) * down + (width - 1) * right,), (1,))
-        return flat.index_select(0, (rows * down).add_(columns, alpha=right).flatten()).view_as(rows)
+        on, down, right = plane.stride()
+        flat = plane.as_strided((1 + (count - 1) * on + (height - 1) * down + (width - 1) * right,), (1,))
+        place = (rows * down).add_(columns, alpha=right).add_(index[:, None], alpha=on)
+        return flat.index_select(0, place.flatten()).view_as(rows)
 
     nearness = (down.square() + right.square()).to(uv.dtype) / (-2 * WEIGHTED_MEDIAN.distance**2)
     difference = uv.new_zeros(rows.shape)
-    for channel in picture:
-        difference += (look_up(channel).to(uv.dtype) - channel[y, x, None]).square_()
+    for channel in picture.unbind(1):
+        difference += (look_up(channel).to(uv.dtype) - channel[index, y, x, None]).square_()
     if picture.dtype == torch.uint8:
         difference *= (2 / 255) ** 2
     # A power of two: torch's exp is slow on a CPU where the result vanishes.
     weight = torch.exp2((nearness + difference.div_(-2 * WEIGHTED_MEDIAN.colour**2)).mul_(math.log2(math.e)))
     medians = uv.new_empty(2, len(y))
-    for component, median in zip(uv, medians, strict=True):
+    for component, median in zip(uv.unbind(1), medians, strict=True):
         values = look_up(component)
         order = _argsort(values)
         mass = weight.gather(1, order).cumsum_(dim=1)
@@ -130,6 +139,6 @@ def _median_of_neighbours(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Ten
 
 def _argsort(values: Tensor) -> Tensor:
     """Sort the rows of `(N, K)`; on a CPU numpy takes a quarter of torch's time for short rows."""
-    if values.device.type == "cpu":
+    if has_host_form(values.device):
         return torch.from_numpy(np.argsort(values.numpy(), axis=1))
     return values.argsort(dim=1)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.coarse_to_fine.config import PHOTOMETRIC
+from flowcli.runtime.device import has_host_form
 
 LUMA = 0.299, 0.587, 0.114
 """Weights of red, green and blue in grey (ITU-R BT.601), OpenCV's."""
@@ -27,14 +28,14 @@ def to_brightness(frames: Tensor) -> Tensor:
     return grey.mul_(2 / 255 / 3).sub_(1) if frames.dtype == torch.uint8 else grey.mul_(1 / 3)
 
 
-def to_grey(frames: Tensor) -> NDArray[np.uint8]:
-    """Turn RGB `(B, 3, H, W)`, uint8 or in [-1, 1], into the 8-bit grey frames that OpenCV wants, `(B, H, W)`."""
+def to_grey(frames: Tensor) -> Tensor:
+    """Turn RGB `(B, 3, H, W)`, uint8 or in [-1, 1], into 8-bit grey, uint8 `(B, H, W)`, as OpenCV would."""
     grey = torch.zeros_like(frames[:, 0], dtype=torch.float32)
     for channel, weight in enumerate(LUMA):
         grey.add_(frames[:, channel], alpha=weight)
     if frames.dtype != torch.uint8:
         grey.add_(1).mul_(127.5)
-    return grey.round_().clamp_(0, 255).byte().cpu().numpy()
+    return grey.round_().clamp_(0, 255).byte()
 
 
 def describe(brightness: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ def photometric_cost(
 
 def box_mean(values: Tensor, window: int) -> Tensor:
     """Mean over a `window` x `window` box inside the frame; float32 `(B, C, H, W)`."""
-    if values.device.type == "cpu":
+    if has_host_form(values.device):
         # Running sums: the time does not depend on the window, where torch's pooling adds up every pixel.
         planes = values.flatten(0, 1).numpy()
         options = {"normalize": False, "borderType": cv2.BORDER_CONSTANT}

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from flowcli.coarse_to_fine.photometric import to_brightness, to_grey
 from flowcli.coarse_to_fine.resize import MARGIN, Size, halve_frames, resize_frames
 from flowcli.coarse_to_fine.warp import warp
+from flowcli.runtime.device import has_host_form
 from flowcli.runtime.threads import Workers
 
 
@@ -63,6 +62,9 @@ class Level:
 
     def warped_brightness(self, flow: Tensor, rows: slice, fill: Tensor) -> tuple[Tensor, Tensor]:
         """Bring frame 2's brightness to some rows of frame 1, from which flow `(B, 2, rows, W)` starts; see `warp`."""
+        if not has_host_form(flow.device):
+            # To ask where the flow leads would wait for the device.
+            return warp(to_brightness(self.frame2), flow, fill, (rows.start, 0))
         height = self.frame2.shape[2]
         # Only the rows that it leads to are turned into floating point.
         up, down = (
@@ -73,8 +75,8 @@ class Level:
         return warp(to_brightness(self.frame2[:, :, first:last]), flow, fill, (rows.start - first, 0))
 
     @cached_property
-    def greys(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Both frames in 8-bit grey, `(B, H, W)`."""
+    def greys(self) -> tuple[Tensor, Tensor]:
+        """Both frames in grey, uint8 `(B, H, W)`."""
         return to_grey(self.frame1), to_grey(self.frame2)
 
 

@@ -62,7 +62,7 @@ def halve_frames(frames: Tensor, half: Size) -> Tensor:
 def resize_flow(flow: Tensor, size: Size) -> Tensor:
     """Bring flow `(B, 2, H, W)` to the grid and the pixels of another size; a new tensor."""
     resized = flow.new_empty(*flow.shape[:2], *size)
-    for strip in cut_strips(size[0], size[1] * len(flow), 1):
+    for strip in cut_strips(size[0], size[1] * len(flow), 1, device=flow.device.type):
         resized[:, :, strip.rows] = resize_flow_rows(flow, size, strip.rows)
     return resized
 

@@ -1,4 +1,4 @@
-"""Variational refinement of a flow: OpenCV's VariationalRefinement.
+"""Variational refinement of a flow: OpenCV's VariationalRefinement, or the same as torch operations on a GPU.
 
 It minimises brightness and gradient constancy plus smoothness from the flow it is given (Brox et al. 2004, as used in
 DIS), so it sharpens what is already within a pixel and cannot mend what is not. It warps once, at the start: a second
@@ -17,7 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flowcli.coarse_to_fine.batched import variational as batched
 from flowcli.coarse_to_fine.config import VARIATIONAL
+from flowcli.runtime.device import has_host_form
 from flowcli.runtime.threads import Workers
 
 REACH = 16
@@ -41,19 +43,18 @@ SPARSE = 4
 Flow = NDArray[np.float32]
 
 
-def refine_variational(
-    grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], flow: Tensor, workers: Workers | None = None
-) -> Tensor:
+def refine_variational(grey1: Tensor, grey2: Tensor, flow: Tensor, workers: Workers | None = None) -> Tensor:
     """Refine a batch of flows.
 
-    Frames are worked on in blocks: OpenCV holds some twenty planes of what it is given, and on a block per thread it
-    needs less time than its own threads do, which meet after every step. A block of frame 2 lies where the block
-    of frame 1 mostly moves to; pixels that go on by much more than the others, or than LONGEST_MOTION, keep their flow.
+    On a CPU frames are worked on in blocks: OpenCV holds some twenty planes of what it is given, and on a block per
+    thread it needs less time than its own threads do, which meet after every step. A block of frame 2 lies where the
+    block of frame 1 mostly moves to; pixels that go on by much more than the others, or than LONGEST_MOTION, keep their
+    flow.
 
     Args:
-        grey1: uint8 `(B, H, W)`.
+        grey1: uint8 `(B, H, W)`, on any device.
         grey2: the same shape.
-        flow: float32 `(B, 2, H, W)` in pixels, finite, on any device; not changed.
+        flow: float32 `(B, 2, H, W)` in pixels, finite; not changed.
         workers: refine blocks side by side.
 
     Returns:
@@ -61,8 +62,10 @@ def refine_variational(
     """
     if min(grey1.shape[1:]) < VARIATIONAL.smallest:
         return flow.clone()
-    host = flow.cpu()
-    refined = torch.empty_like(host, memory_format=torch.contiguous_format)
+    if not has_host_form(flow.device):
+        return batched.refine(grey1, grey2, flow)
+    refined = torch.empty_like(flow, memory_format=torch.contiguous_format)
+    first, second = grey1.numpy(), grey2.numpy()
     height, width = grey1.shape[1:]
     rows = cut_evenly(height, BLOCK if height < UNDIVIDED else min(BLOCK, -(-height // 2)))
     columns = cut_evenly(width, BLOCK)
@@ -70,14 +73,14 @@ def refine_variational(
 
     def refine(block: tuple[int, slice, slice]) -> None:
         index, *place = block
-        uv, out = host[index].numpy(), refined[index].numpy()
+        uv, out = flow[index].numpy(), refined[index].numpy()
         if len(rows) == len(columns) == 1:
-            out[:] = cv2.split(_refine(grey1[index], grey2[index], cv2.merge(list(uv))))
+            out[:] = cv2.split(_refine(first[index], second[index], cv2.merge(list(uv))))
         else:
-            _refine_block(grey1[index], grey2[index], uv, (place[0], place[1]), out)
+            _refine_block(first[index], second[index], uv, (place[0], place[1]), out)
 
     (workers or Workers(1)).do(refine, blocks)
-    return refined.to(flow.device)
+    return refined
 
 
 def cut_evenly(side: int, longest: int) -> list[slice]:

@@ -10,6 +10,22 @@ from flowcli.errors import EngineError
 
 Precision = Literal["fp32", "bf16"]
 
+HOST_FORMS = frozenset({"cpu"})
+"""Types of devices on which steps with an OpenCV or numpy form take that one; tests leave out the CPU."""
+
+
+def has_host_form(device: torch.device) -> bool:
+    """Say whether steps that have a form of OpenCV or numpy beside one of torch take it for tensors on a device.
+
+    On the CPU it takes less time. Elsewhere it would wait for the device, and the data would go there and back.
+    """
+    return device.type in HOST_FORMS
+
+
+def has_float64(device: torch.device) -> bool:
+    """Say whether a device computes in double precision; Apple's GPUs do not."""
+    return device.type != "mps"
+
 
 def choose_device(name: str) -> torch.device:
     """Resolve "auto", "cpu", "cuda", "cuda:N" or "mps"; EngineError when it is not there."""

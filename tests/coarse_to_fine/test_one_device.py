@@ -12,12 +12,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from flowcli.checkpoints import build_model, load_checkpoint
+from flowcli.coarse_to_fine.batched import rigid
 from flowcli.coarse_to_fine.consistency import is_consistent
+from flowcli.coarse_to_fine.inpaint import inpaint
 from flowcli.coarse_to_fine.match import match_frames
 from flowcli.coarse_to_fine.median import _median_of_neighbours, median_filter
-from flowcli.coarse_to_fine.photometric import describe, photometric_cost
+from flowcli.coarse_to_fine.photometric import describe, photometric_cost, to_grey
 from flowcli.coarse_to_fine.pyramid import Pyramid
 from flowcli.coarse_to_fine.resize import resize_flow
+from flowcli.coarse_to_fine.variational import refine_variational
 from flowcli.coarse_to_fine.warp import warp
 from flowcli.model.folded import fold
 from flowcli.runtime.threads import Workers
@@ -63,6 +66,7 @@ def test_the_network_in_tiles(operands: torch.dtype, chunk: int) -> None:
 
 
 FRAME, FLOW = (1, 3, 40, 50), (1, 2, 40, 50)
+INDICES = other(5, dtype=torch.long)
 STEPS: dict[str, Callable[[], Tensor]] = {
     "warping": lambda: warp(other(*FRAME), other(*FLOW), other(*FRAME))[0],
     "consistency": lambda: is_consistent(other(*FLOW), other(1, 2, 20, 25), height=40),
@@ -71,9 +75,20 @@ STEPS: dict[str, Callable[[], Tensor]] = {
     ),
     "resizing": lambda: resize_flow(other(*FLOW), (81, 99)),
     "levels": lambda: Pyramid(other(1, 3, 200, 300, dtype=torch.uint8), (20, 30)).at((25, 41), eight_bit=True),
+    "grey": lambda: to_grey(other(*FRAME)),
+    "refinement": lambda: refine_variational(
+        *(other(1, 40, 50, dtype=torch.uint8) for _ in range(2)), flow=other(*FLOW)
+    ),
+    "inpainting": lambda: inpaint(other(*FLOW), other(1, 1, 40, 50, dtype=torch.bool)),
+    "rigid continuation": lambda: rigid.continue_rigidly(
+        other(*FLOW),
+        other(1, 1, 40, 50, dtype=torch.bool),
+        *(other(*size, dtype=torch.float64) for size in ((1, 3, 3), (1, 3))),
+        cell=4,
+    )[0],
     "median": lambda: median_filter(other(*FLOW), 5),
     "matching": lambda: match_frames(other(*FRAME), other(*FRAME), Workers(1))[0],
-    "edges": lambda: _median_of_neighbours(other(2, 40, 50), other(3, 40, 50), (other(5, dtype=torch.long),) * 2),
+    "edges": lambda: _median_of_neighbours(other(*FLOW), other(*FRAME), (INDICES, INDICES, INDICES)),
 }
 
 

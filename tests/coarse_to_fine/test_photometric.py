@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from textured_frames import textured_frame
@@ -65,4 +64,4 @@ def test_grey_is_in_8_bits_and_weighs_colours_as_video_does() -> None:
     frames[1, 1:] = -1  # half red
     assert to_grey(frames)[:, 0, 0].tolist() == [0, 38, 255]
     of_bytes = to_grey(((frames + 1) * 127.5).byte())
-    assert of_bytes.dtype == np.uint8 and of_bytes[:, 0, 0].tolist() == [0, 38, 255]
+    assert of_bytes.dtype == torch.uint8 and of_bytes[:, 0, 0].tolist() == [0, 38, 255]

@@ -18,13 +18,15 @@ SMALLEST = VARIATIONAL.smallest
 
 def refine(grey1: np.ndarray, grey2: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """Refine one flow `(H, W, 2)` between grey frames `(H, W)`."""
-    refined = refine_variational(grey1[None], grey2[None], torch.from_numpy(uv).permute(2, 0, 1)[None])
+    flow = torch.from_numpy(uv).permute(2, 0, 1)[None]
+    first, second = (torch.from_numpy(grey)[None] for grey in (grey1, grey2))
+    refined = refine_variational(first, second, flow)
     return refined[0].permute(1, 2, 0).numpy()
 
 
 def test_a_flow_that_is_nearly_right_gets_better_and_better() -> None:
     scene = make_scene((96, 128), seed=15)
-    greys = [to_grey(stack_frames([frame]))[0] for frame in (scene.frame1, scene.frame2)]
+    greys = [to_grey(stack_frames([frame]))[0].numpy() for frame in (scene.frame1, scene.frame2)]
     nearly = scene.truth.uv + np.float32([0.5, -0.3])
     before = nearly.copy()
     errors = []
@@ -50,7 +52,7 @@ def test_a_batch_is_its_pairs_one_by_one() -> None:
 
 def test_blocks_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene((400, 120), seed=3)
-    greys = [to_grey(stack_frames([frame]))[0] for frame in (scene.frame1, scene.frame2)]
+    greys = [to_grey(stack_frames([frame]))[0].numpy() for frame in (scene.frame1, scene.frame2)]
     noise = np.random.default_rng(0).normal(0, 0.7, scene.truth.uv.shape).astype(np.float32)
     monkeypatch.setattr(variational, "UNDIVIDED", 10**6)
     whole = refine(*greys, scene.truth.uv + noise)
@@ -61,7 +63,7 @@ def test_blocks_change_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_blocks_follow_the_motion_and_spare_what_moves_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = make_scene((400, 120), seed=3)
-    grey1 = to_grey(stack_frames([scene.frame1]))[0]
+    grey1 = to_grey(stack_frames([scene.frame1]))[0].numpy()
     grey2 = np.roll(grey1, 150, axis=0)  # everything moves down by more than any block reaches
     uv = np.zeros((400, 120, 2), np.float32)
     uv[..., 1] = 150.4

@@ -42,3 +42,8 @@ def test_pixels_are_those_of_the_call_or_of_the_module(monkeypatch: pytest.Monke
     assert len(list(cut_strips(100, 50))) == 5
     assert len(list(cut_strips(100, 50, pixels=500))) == 10
     assert len(list(cut_strips(100, 2000))) == 100  # a row each
+
+
+def test_a_gpu_is_given_frames_whole_until_they_are_very_large() -> None:
+    assert len(list(cut_strips(1080, 1920, device="cuda"))) == 1
+    assert len(list(cut_strips(2160, 3840 * 2, device="cuda"))) == 4
