@@ -18,9 +18,9 @@ PACKAGE = Path(flowcli.__file__).parent
 LEVELS = {
     "errors": 0, "deferred": 0, "flow": 0,
     "model": 1, "io": 1, "warping": 1,
-    "checkpoints": 2, "kernels": 2, "runtime": 2,
+    "kernels": 2, "runtime": 2,
     "frames": 2, "viz": 2,
-    "coarse_to_fine": 3,
+    "checkpoints": 3, "coarse_to_fine": 3,
     "options": 4, "motion": 4,
     "methods": 5,
     "estimator": 6,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Literal
 
@@ -88,6 +89,8 @@ def _measure(
     frames = sorted((folder / "frames").iterdir())
     arguments = [str(frames[0]), str(frames[1]), "-o", str(folder / "flow.flo")]
     if command == "batch":
+        # What a run before made would be left as it is.
+        rmtree(folder / "results", ignore_errors=True)
         arguments = [str(folder / "frames"), "-o", str(folder / "results")]
     memory = [] if asked is None else ["--memory", f"{asked:g}"]
     whole = [sys.executable, "-m", "flowcli", command, *arguments, "--overwrite", *memory, *options]

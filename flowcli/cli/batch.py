@@ -143,7 +143,11 @@ def batch(
     choice = EngineChoice(engine, jobs, address, workers, gpus_per_worker)
     request = BatchRequest(items, settings, folder, part, choice, keep_going, overwrite)
     with nullcontext() if elsewhere is None else rename_results(elsewhere.rename):
-        _run(request, estimator_options, show, (stats, per_clip), json=json)
+        try:
+            _run(request, estimator_options, show, (stats, per_clip), json=json)
+        finally:
+            if elsewhere is not None:
+                elsewhere.close()
 
 
 def _run(

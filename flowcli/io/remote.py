@@ -22,6 +22,7 @@ from flowcli.io.own_results import leave_out_results
 SCHEMES = ("s3", "gs", "gcs", "https", "http")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.+)", re.DOTALL)
 _MARKS = "*?["
+_BLOCK = 2**22
 
 
 def is_remote(text: str) -> bool:
@@ -145,6 +146,23 @@ class RemoteFiles:
         """Return whether there is a file at `path` below the address."""
         with _explained(self.address, OutputError):
             return bool(self._system.exists(f"{self._path.rstrip('/')}/{path}" if path else self._path))
+
+    def fetch_file(self, path: str, target: Path) -> None:
+        """Copy the file at `path` below the address to `target`; raises InputError."""
+        with _explained(f"{self.address.rstrip('/')}/{path}", InputError):
+            self._system.get_file(f"{self._path.rstrip('/')}/{path}", str(target))
+
+    def holds(self, local: Path, path: str) -> bool:
+        """Return whether the file at `path` below the address has the bytes of a file here; raises InputError."""
+        where = f"{self._path.rstrip('/')}/{path}"
+        with _explained(f"{self.address.rstrip('/')}/{path}", InputError):
+            if int(self._system.info(where).get("size") or 0) != local.stat().st_size:
+                return False
+            with self._system.open(where, "rb") as theirs, local.open("rb") as ours:
+                while block := ours.read(_BLOCK):
+                    if theirs.read(len(block)) != block:
+                        return False
+        return True
 
     def send(self, local: Path, path: str) -> str:
         """Copy a file to `path` below the address, or to the address itself if that is empty; returns where it is.

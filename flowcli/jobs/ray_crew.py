@@ -296,7 +296,7 @@ class RayCrew(AbstractContextManager["RayCrew"]):
         if not said or not member.answer.exists():
             raise EngineError(
                 f"{self._probe.parents[1]}: is another folder on {member.greeting.machine}; expected an output folder "
-                "that all machines of the cluster share"
+                "that all machines of the cluster share (of results for s3://, FLOWCLI_WORK names the one they wait in)"
             )
         member.answer.unlink(missing_ok=True)
         member.answer, member.has_looked = None, True

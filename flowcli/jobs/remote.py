@@ -1,7 +1,8 @@
 """A batch whose results go elsewhere: it works in a folder of this machine, and sends each item when it is complete.
 
 What was sent leaves an empty file of the same length and time behind, which takes no room: the journal finds
-everything as it was made, and the same command continues or finds nothing to do, as with a folder here.
+everything as it was made, and the same command continues or finds nothing to do, as with a folder here. Another machine
+continues as well: what it has to know is kept beside the results.
 """
 
 from __future__ import annotations
@@ -14,12 +15,10 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from flowcli.errors import OutputError, UsageError
-from flowcli.io.own_results import STATE_FOLDER
 from flowcli.io.remote import RemoteFiles
-from flowcli.output.destination import ROWS_SUFFIX
+from flowcli.jobs.remote_state import RemoteState, make_stand_in
 
 _FOLDER_VARIABLE = "FLOWCLI_WORK"
-_SENT = "sent.txt"
 
 
 class RemoteFolder:
@@ -47,10 +46,9 @@ class RemoteFolder:
         folder = os.environ.get(_FOLDER_VARIABLE)
         root = Path(folder) if folder else user_cache_path("flowcli", appauthor=False) / "batches"
         self.work = root / hashlib.sha256(self._address.encode()).hexdigest()[:16]
-        self._list = self.work / STATE_FOLDER / _SENT
-        self._sent = _read_sent(self._list)
         # Also the first question to the other side, before any work is done.
         self._there = self._remote.sizes()
+        self._state = RemoteState(self._remote, self.work, self._there)
 
     def rename(self, text: str) -> str:
         """Return a message with the address in place of the folder here."""
@@ -65,42 +63,31 @@ class RemoteFolder:
         for path in outputs:
             for file in _files_of(path):
                 self._send_file(file)
+        self._state.put()
+
+    def close(self) -> None:
+        """Send the state of the batch; raises OutputError."""
+        self._state.put(now=True)
 
     def _send_file(self, file: Path) -> None:
         name, state = file.relative_to(self.work).as_posix(), file.stat()
         mark = f"{state.st_size} {state.st_mtime_ns}"
-        if self._sent.get(name) == mark:
+        known = self._state.sent.get(name)
+        if known == mark:
             if self._there.get(name) == state.st_size:
                 return
             raise OutputError(
                 f"{self._address}/{name}: was sent and is gone or changed since; --overwrite makes it again"
             )
-        if name in self._there and name not in self._sent and not self._overwrite:
-            raise OutputError(f"{self._address}/{name}: already exists and is not of this batch; use --overwrite")
-        self._remote.send(file, name)
-        self._there[name], self._sent[name] = state.st_size, mark
-        with self._list.open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-            stream.write(f"{mark} {name}\n")
-        if name.endswith(ROWS_SUFFIX):
-            # Read again for the table of all items.
-            return
-        # As long as before, of the same time, and without content.
-        with file.open("r+b") as stream:
-            stream.truncate(0)
-            stream.truncate(state.st_size)
-        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-
-
-def _read_sent(path: Path) -> dict[str, str]:
-    # Length, time and name of each file, the latest last.
-    sent: dict[str, str] = {}
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-            size, _, rest = line.partition(" ")
-            changed, _, name = rest.partition(" ")
-            if name:
-                sent[name] = f"{size} {changed}"
-    return sent
+        if name in self._there and known is None and not self._overwrite:
+            # Perhaps sent in the moments before this or another machine stopped.
+            if not self._remote.holds(file, name):
+                raise OutputError(f"{self._address}/{name}: already exists and is not of this batch; use --overwrite")
+        else:
+            self._remote.send(file, name)
+        self._there[name] = state.st_size
+        self._state.note(name, mark)
+        make_stand_in(file, state.st_size, state.st_mtime_ns)
 
 
 def _files_of(path: Path) -> Iterator[Path]:

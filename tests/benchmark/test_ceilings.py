@@ -46,3 +46,12 @@ def test_ceilings_reach_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None
     assert seen[1] == ([(48, 64)], [0.5, 2.0], ["--model", "variational", "--preset", "fast"])
     assert CliRunner().invoke(app, [*command, "--preset", "fast", "--preset", "best"]).exit_code != 0
     assert CliRunner().invoke(app, ["bench", "--ceiling", "nan"]).exit_code != 0
+
+
+@pytest.mark.slow
+def test_every_batch_does_its_work() -> None:
+    # Found once that the second one had nothing to do, and held little.
+    peaks = ceilings.measure_ceilings([(64, 96)], [None, 4.0], ["--model", "variational"])
+    held = {(peak.command, peak.asked): peak.held for peak in peaks}
+    assert held["batch", 4.0] > 0.8 * held["batch", None]
+    assert not any(peak.refused for peak in peaks)

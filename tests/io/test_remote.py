@@ -175,7 +175,8 @@ def test_a_batch_to_s3_continues_where_it_stopped(s3, here, monkeypatch, kind):
         f"{root}/{name}{end}" for name in ("a", "frames") for end in (suffix, ".flow.mp4")
     )
     there = s3.find(f"bucket/results-{kind}", detail=True)
-    assert {"flo": 10, "npy-clip": 6}.get(kind, len(there)) == len(there) >= 6
+    # The journal and the list of what was sent are there as well.
+    assert {"flo": 12, "npy-clip": 8}.get(kind, len(there)) == len(there) >= 8
     s3.get(f"bucket/results-{kind}/", "fetched/", recursive=True)
     assert run("batch", "frames", "-o", "local", "--format", kind, "-v", "mp4").exit_code == 0
     for path in Path("local").rglob("*"):
@@ -189,9 +190,30 @@ def test_a_batch_to_s3_continues_where_it_stopped(s3, here, monkeypatch, kind):
     assert {path: info["LastModified"] for path, info in after.items()} == {
         path: info["LastModified"] for path, info in there.items()
     }
-    # Another machine knows nothing of it, and does not write over it.
-    monkeypatch.setenv("FLOWCLI_WORK", str(here / "other"))
+    # Another machine has nothing to do either, and keeps nothing but names.
+    monkeypatch.setenv("FLOWCLI_WORK", str(here / "second"))
+    assert run(*arguments).exit_code == 0
+    after = s3.find(f"bucket/results-{kind}", detail=True)
+    for path, info in there.items():
+        assert after[path]["LastModified"] == info["LastModified"], path
+    # What was lost there is made again by a third, and nothing else.
+    lost = next(path for path in there if path.endswith(".flow.mp4"))
+    s3.rm(lost)
+    monkeypatch.setenv("FLOWCLI_WORK", str(here / "third"))
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    after = s3.find(f"bucket/results-{kind}", detail=True)
+    assert set(there) <= set(after)
+    assert [path for path in there if ".flowcli" not in path and after[path] != there[path]] == [lost]
+    # Without its state, results that are the same stay, and others are not written over.
+    s3.rm(f"bucket/results-{kind}/.flowcli", recursive=True)
+    monkeypatch.setenv("FLOWCLI_WORK", str(here / "fourth"))
+    assert run(*arguments).exit_code == 0
+    s3.rm(f"bucket/results-{kind}/.flowcli", recursive=True)
+    s3.pipe_file(lost, b"of somebody else")
+    monkeypatch.setenv("FLOWCLI_WORK", str(here / "fifth"))
     assert "is not of this batch" in str(run(*arguments).exception)
+    assert s3.cat_file(lost) == b"of somebody else"
     assert run(*arguments, "--overwrite").exit_code == 0
 
 
