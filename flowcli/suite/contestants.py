@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,7 +72,7 @@ class Absent:
 
 
 def find_contestants(
-    models: Sequence[str], presets: Sequence[str], folder: Path, announce: Callable[[str], None]
+    models: Sequence[str], presets: Sequence[str], folder: Path
 ) -> tuple[list[Contestant], list[Absent]]:
     """Return who takes part, and who does not.
 
@@ -80,7 +80,6 @@ def find_contestants(
         models: names of MODELS, or files of weights.
         presets: of the models that have them; empty: all for "compact", its own for others.
         folder: for random weights.
-        announce: is told of these.
 
     Raises:
         WeightsError: a file of weights is not there.
@@ -98,7 +97,7 @@ def find_contestants(
             continue
         network = PUBLISHED if model == TRANSFORMERS else model
         if network not in random:
-            random[network] = find_weights(network, folder, announce)
+            random[network] = find_weights(network, folder, lambda _: None)
         origin, path = random[network]
         weights = path if origin == "random" or model == TRANSFORMERS else model
         if origin == "random":

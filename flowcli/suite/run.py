@@ -84,7 +84,7 @@ def run_suite(
     faults: list[Fault] = []
     with TemporaryDirectory(prefix="flowcli-suite-") as name:
         folder = Path(name)
-        contestants, absent = find_contestants(request.models or MODELS, request.presets, folder, announce)
+        contestants, absent = find_contestants(request.models or MODELS, request.presets, folder)
         for one in absent:
             announce(f"{one.name} {one.reason}")
         if not contestants:
