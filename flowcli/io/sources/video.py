@@ -65,7 +65,7 @@ class VideoReader:
             self._interlaced = is_interlaced(stream, first)
             tick = stream.time_base or Fraction(0)
             start = index.timestamps[0] if len(index.timestamps) else stream.start_time or 0
-        self._maker = PictureMaker(first)
+        self._maker = PictureMaker(first, str(path))
         height, width = first.height, first.width
         if self._maker.is_turned:
             height, width, aspect = width, height, 1 / aspect

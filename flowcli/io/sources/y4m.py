@@ -59,7 +59,7 @@ class Y4mReader:
             raise FormatError(f"{_NAME}: expected frames in YUV4MPEG2, FFmpeg says: {error}") from None
         if first is None:
             raise FormatError(f"{_NAME}: expected frames in YUV4MPEG2, found none{self._because()}")
-        self._maker = PictureMaker(first)
+        self._maker = PictureMaker(first, _NAME)
         together: Iterator[VideoFrame] = chain([first], frames)
         notes: tuple[str, ...] = ()
         if is_interlaced(video, first):

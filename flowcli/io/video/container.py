@@ -6,6 +6,7 @@ here trusts one further than that it can be shown or compared.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av._core
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -37,6 +39,22 @@ _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Dispositio
 _DURATION = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 # Tags are bytes in any encoding. The PyAV after 18 keeps what is not UTF-8 by itself, and has no such argument.
 ANY_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if "metadata_errors" in (av.open.__doc__ or "") else {}
+
+
+_LARGEST_ALLOCATION = 2**28 - 2**23
+"""Bytes: a plane of the largest frames in 16 bits. Demuxers believe counts in headers; one asked for 820 MiB."""
+
+
+def _limit_allocations() -> None:
+    # PyAV has no name for this; its modules link FFmpeg's libraries, in which it is looked up. Without it the rest of
+    # the limits still hold.
+    with suppress(OSError, AttributeError):
+        limit = ctypes.CDLL(av._core.__file__).av_max_alloc
+        limit.argtypes, limit.restype = [ctypes.c_size_t], None
+        limit(_LARGEST_ALLOCATION)
+
+
+_limit_allocations()
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from flowcli.io.video.container import has_fields
 
 # Frames before and after one that its picture depends on.
 REACH = 1
-# Rows and columns of a plane; the filter refuses what is smaller, where there is nothing to comb.
-_SMALLEST = 3
+# Columns and rows of a plane; the filter refuses what is smaller, where there is nothing to comb.
+_FEWEST_COLUMNS, _FEWEST_ROWS = 3, 4
 
 
 def is_interlaced(stream: VideoStream, first: VideoFrame) -> bool:
@@ -49,7 +49,8 @@ def deinterlace(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
 
 
 def _is_large_enough(frame: VideoFrame) -> bool:
-    return all(min(part.width, part.height) >= _SMALLEST for part in frame.format.components)
+    parts = frame.format.components
+    return all(part.width >= _FEWEST_COLUMNS and part.height >= _FEWEST_ROWS for part in parts)
 
 
 def _make_graph(frame: VideoFrame) -> Graph:

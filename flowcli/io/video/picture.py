@@ -12,11 +12,13 @@ from functools import cache
 
 import cv2
 import numpy as np
+from av.error import FFmpegError
 from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from flowcli.errors import FormatError
 from flowcli.flow import Frame
 
 # ITU-T H.273, table 3: transfer characteristics.
@@ -41,8 +43,9 @@ class PictureMaker:
         curve: "PQ" or "HLG" for high dynamic range, else None.
     """
 
-    def __init__(self, first: VideoFrame) -> None:
-        """Look at the first frame; what it says holds for all."""
+    def __init__(self, first: VideoFrame, name: str) -> None:
+        """Look at the first frame, what it says holds for all; `name` of the video is for messages."""
+        self._name = name
         # Once, for all: a frame and its side data hold each other, and would wait for Python's collector of cycles.
         self.matrix = _display_matrix(first)
         self.curve = CURVES.get(first.color_trc)
@@ -56,13 +59,20 @@ class PictureMaker:
         return abs(b) > abs(a)
 
     def make(self, frame: VideoFrame) -> Frame:
-        """Return uint8 `(H, W, 3)` RGB, upright."""
+        """Return uint8 `(H, W, 3)` RGB, upright; raises FormatError where FFmpeg cannot convert it."""
         if self.curve is None:
-            pixels = np.asarray(self._reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
+            pixels = np.asarray(self._reformat(frame, "rgb24"), np.uint8)
         else:
-            deep = self._reformatter.reformat(frame, format="rgb48le").to_ndarray()
-            pixels = _map_tones(np.asarray(deep, np.uint16), self._transfer)
+            pixels = _map_tones(np.asarray(self._reformat(frame, "rgb48le"), np.uint16), self._transfer)
         return _upright(pixels, self.matrix)
+
+    def _reformat(self, frame: VideoFrame, format: str) -> NDArray[np.generic]:
+        try:
+            return self._reformatter.reformat(frame, format=format).to_ndarray()
+        except FFmpegError as error:
+            # Such as one row that calls itself interlaced.
+            size = f"{frame.width}x{frame.height} {frame.format.name}"
+            raise FormatError(f"{self._name}: a frame of {size} cannot be turned into RGB: {error.strerror}") from None
 
 
 def _display_matrix(frame: VideoFrame) -> Matrix:
