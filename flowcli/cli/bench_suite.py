@@ -23,7 +23,7 @@ SuiteScope = Annotated[
         "--suite",
         rich_help_panel=SUITE,
         help="Instead: pairs of 0.25 to 33 Mpixel, errors, videos, a batch and start-up, all presets beside DIS, "
-        "Farneback and transformers in turns; quick takes ten minutes on two cores, full two hours.",
+        "Farneback and transformers in turns; quick takes eleven minutes on two cores, full two hours.",
     ),
 ]
 SuiteParts = Annotated[

@@ -20,6 +20,9 @@ def format_suite(report: Mapping[str, object]) -> str:
         lines += ["", *_format_errors(cast(_Row, report["errors"]))]
     others = {row["ratio_to"] for row in _all_rows(report)} - {report["baseline"]}
     lines += ["", *(f"x {other} instead where {report['baseline']} took no part" for other in sorted(others))]
+    for one in cast(Sequence[_Row], report["contestants"]):
+        if (largest := one.get("largest_megapixels")) is not None:
+            lines.append(f"{one['name']} takes part up to {largest:g} Mpixel, and in no video: it takes seconds a tile")
     for one in cast(Sequence[_Row], report["absent"]):
         lines.append(f"{one['name']} {one['reason']}")
     for fault in cast(Sequence[_Row], report["faults"]):

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from flowcli.benchmark.plan import describe_machine
 from flowcli.errors import UsageError
 from flowcli.suite.commands import measure_batch, measure_start, measure_videos
-from flowcli.suite.contestants import MODELS, choose_baseline, find_contestants
+from flowcli.suite.contestants import MODELS, Contestant, choose_baseline, find_contestants
 from flowcli.suite.pairs import measure_errors, measure_sizes
 from flowcli.suite.scope import PARTS, SCOPES, Fault, Part, Run, Scope, ScopeName
 
@@ -101,8 +101,14 @@ def run_suite(
         "scope": request.scope,
         "threads": request.threads,
         "baseline": choose_baseline(contestants).name,
-        "contestants": [asdict(one) | {"model": one.model if one.weights != "random" else None} for one in contestants],
+        "contestants": [_describe(one) for one in contestants],
         "absent": [asdict(one) for one in absent],
         **parts,
         "faults": [asdict(fault) for fault in faults],
     }
+
+
+def _describe(one: Contestant) -> dict[str, object]:
+    # Random weights lie in a folder that is gone by then.
+    model = None if one.weights == "random" else one.model
+    return asdict(one) | {"model": model, "largest_megapixels": one.largest if one.is_tiled else None}

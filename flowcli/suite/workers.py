@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from flowcli.errors import EngineError
+from flowcli.io.names import LONGEST_NAME, shorten_name
 from flowcli.suite.contestants import Contestant
 from flowcli.suite.scope import Fault, Part, Run
 
@@ -28,7 +29,7 @@ class Worker(AbstractContextManager["Worker"]):
     def __init__(self, contestant: Contestant, run: Run) -> None:
         """Start it; raises EngineError if it does not come up."""
         self.contestant = contestant
-        self._log = run.folder / f"{contestant.name.replace('/', '-')}.log"
+        self._log = run.folder / f"{shorten_name(contestant.name.replace('/', '-'), LONGEST_NAME - 4)}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 worker_command(contestant, run), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True

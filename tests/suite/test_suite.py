@@ -149,6 +149,14 @@ def test_the_scopes_hold_what_they_promise() -> None:
     assert SuiteRequest("full", sizes=[(8, 9)], rounds=5).choose_scope().command_rounds == 5
 
 
+def test_the_table_says_who_takes_part_in_what() -> None:
+    contestants = [{"name": "transformers", "largest_megapixels": 0.3}, {"name": "dis", "largest_megapixels": None}]
+    machine = {"processor": "abacus", "cores": 1, "torch": "2"}
+    report: dict[str, object] = {"machine": machine, "scope": "full", "baseline": "dis", "contestants": contestants}
+    table = format_suite(report | {"absent": [], "faults": []})
+    assert table.endswith("transformers takes part up to 0.3 Mpixel, and in no video: it takes seconds a tile")
+
+
 def test_without_errors_there_is_no_chart() -> None:
     with pytest.raises(InputError, match="expected errors for the chart, found none"):
         draw_errors({"errors": {"rows": [], "pairs": 0, "source": "rendered"}, "contestants": []})
