@@ -226,6 +226,7 @@ def test_rows_from_stdin_are_answered_one_by_one():
     assert process.returncode == 1
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_it_while_it_waits_and_another_run_goes_on():
     with start_live("-o", "flows") as process:
         assert process.stdin and process.stdout
