@@ -72,6 +72,12 @@ def read_index(path: Path) -> dict[Path, list[str]]:
     if len(shards) > _MOST_SHARDS:
         raise WeightsError(f"{path}: expected at most {_MOST_SHARDS} files, found {len(shards)}")
     for shard in shards:
-        if is_index(shard) or not shard.is_file():
-            raise WeightsError(f"{shard}: no such file, but {path.name} has tensors in it; fetch it, too")
+        try:
+            is_there = shard.is_file() and not is_index(shard)
+        except OSError:  # a name that the system does not take
+            is_there = False
+        if not is_there:
+            raise WeightsError(
+                f"{path.parent / shard.name[:100]}: no such file, but {path.name} has tensors in it; fetch it, too"
+            )
     return dict(sorted(shards.items()))

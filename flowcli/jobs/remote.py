@@ -38,6 +38,7 @@ class RemoteFolder:
         Raises:
             UsageError: it takes no files.
             OutputError: nobody answers.
+            InputError: the state of an earlier run is there and cannot be read.
         """
         if address.lower().startswith("http"):
             raise UsageError(f"{address}: expected s3:// or gs:// to write to, a web address takes no files")

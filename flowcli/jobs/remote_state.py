@@ -76,7 +76,7 @@ class RemoteState:
         for path in lists:
             copy = self._folder / path.name
             self._remote.fetch_file(str(path), copy)
-            lines += copy.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+            lines += copy.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
             copy.unlink()
         self._list.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
         for name, mark in dict(_read(self._list)).items():
@@ -111,7 +111,8 @@ def make_stand_in(file: Path, size: int, changed: int) -> None:
 def _read(path: Path) -> Iterator[tuple[str, str]]:
     # Name, and length and time, of each file, the latest last.
     if path.is_file():
-        for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        # Not splitlines: a name may hold what it takes for the end of a line.
+        for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
             size, _, rest = line.partition(" ")
             changed, _, name = rest.partition(" ")
             if name:
@@ -122,7 +123,8 @@ def _parse(mark: str) -> tuple[int, int]:
     size, changed = mark.split(" ", 1)
     if not all(word.isascii() and word.isdigit() and len(word) < 20 for word in (size, changed)):
         return -1, 0
-    return int(size), int(changed)
+    # The system counts nanoseconds in 63 bits.
+    return int(size), min(int(changed), 2**63 - 1)
 
 
 def _is_below(name: str) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -207,6 +207,10 @@ def join(launch: Launch) -> Iterator[Processes]:
         raise EngineError(f"process {launch.rank} of {launch.count} met no others: {_first_sentence(error)}") from None
     try:
         yield Processes(launch)
+        # Who leaves while another is still hearing the last answer can make torch abort that one. Whoever is gone
+        # already is not waited for.
+        with suppress(RuntimeError):
+            distributed.barrier()
     finally:
         distributed.destroy_process_group()
 

@@ -91,6 +91,7 @@ METHODS["diagonal"] = Method("a pixel right and down", Deferred("my_method:build
 """
 
 
+@pytest.mark.slow
 def test_a_method_of_ones_own_is_a_row_of_the_table(images):
     Path("my_method.py").write_text(STILL)
 

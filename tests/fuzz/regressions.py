@@ -103,4 +103,25 @@ ROWS: tuple[Row, ...] = (
         "8}HnnUc1dYwyf=@@HqNhIX9&yiA9O|H3@iJ{ezbN<?j3>VGNhU)$FANg=l0na?HtiTULZ8B?z|w|^c_#_LV&tDnVw`Q!W#n?37?%6{?9-=%&"
         "`@zuAV9p6d1<2%_*ex0p9*596_UjA-T`;S?@mL<N{<mUoy|4}}Em&*KZaq?C^&Pu<}n#ysu_MK(@xck+K`L}of8``Opx&",
     ),
+    Row(
+        "shards",
+        "a name too long for the system: OSError",
+        "c-pI0%1tdvOi3(BRI*a2Rw~IaNz92a&a6rWaxH3g6qL$SGt)Cl;&T%VzzP!eAOb*+Qhr{lUQ%YB5>QnVl5k0RK2Ug+B%aJus;vb8^+S@%",
+    ),
+    Row(
+        "tiff",
+        "a palette of 32 bits: MemoryError",
+        "c-mdp&yN#z7{~FctHy&dfC7r>+4xV4SB_?5{I}$Xg7^au9yl9gHXcl~QPKo#v{0>7YuQza|An1tUmyF-Lna;G+sr)Q*J=04mA9K0nx=WFX-3"
+        "aBqs`r!%{AKHzqq-c867kSo6m1H*TLq#>)rMI?!Nok+1>Zoo9p~uzp(e5i@W>gT+>_{J(uqs?(V<eT$lHr|JL69;ckZq&34}D|M{uwpxJ(Fe"
+        "_rY5>vsG3Wvid*XPo|OKeyTo{oEV$yY1zE9;Bb^=d1Q?KR*w?f3*Amqx3iX`L4a#&#!~$9JiPHd7OT}pC8&c`uSt<{7Jjrf1Un%Klj^fSG##"
+        "Kc<;1*xu4VYs~>dpQ~TkKZvGnVGut`*lYZlRHxJueH@kT{*mK^#*3ZA`H$Up;mzMwbeBZ{If9-eUuXE;Kzkd{eoiqRXoa6ZGocY)1PvWn0=3"
+        "n1Cjla&Bf8A#mf1NY`y5~IpI%ocM|3&<rlQVyvGynSiqxkEb`Pb(h$6xo!zdnBwf1NY``rc{$b<X_jKC}4iocY&1=keD$^RN3a;;-NSxSQYN"
+        "zdgr~aptdc=C5<+U!QXvf8G1}*XK{-uXE;K-#d-J&Y6GRXBK~*Gyl5hJpMXo{&oLF{B_R!>$#TkzkaQoS)BRnocZgV`Rknd*XK{-uXE;K-#d"
+        "-J&Y6GRXBK~*Gyl5hJpMXo{&oLF{B_R!>$#Tk*FXETo8RN_eVqC0ocZgV`Rknd>zw)5_fF%lbLL<7nZ;k{%)jnAkH7Adf8Bo(f1NY`dah;sb"
+        "<X_jc~|lO<aRfY<IG>@%wOlsU+2tU=geQ{%)jn4i@(m9f8BE)f8DwH*Zmjq*E#dA=UT>J=ghyJcNKsAi#y%?8UH(<ce9E!f1NXboil%(Gk={"
+        "kf1NXboiqQs=RE#8Xa05nMf`Qn{Oh@v@z*)?ujgIGU+2ufI;`XWZa+^3zdw)DIrG;!^Vd1^*E#doIrG;!^Vd1^ulq0JuXE;K&$W!d&Y6Eb?<"
+        ")Q}Xa3b;9e>>?|HFPx2fsg$(>e3kIrG;!^Vd1^*E#doIrG;!^Vd1^ujg9EU+2ufo_7_0oiqRHu#UgZnSb>;iT`{3{5|;nd7RFfzs{Mz&Y8c?"
+        "nZM4Nzs{Mz&Y8c?nZM4Ne?9Li{yJy=)nOffoiqRHa}t03;jEkg{on8B>EQS0aeDo``(8R{{yJy=di}fmQ95V-I%obmXZ|{8{yJy=I%odXVI6"
+        ";+Gym#y5`UdD|LS(y{s*@m{;m",
+    ),
 )

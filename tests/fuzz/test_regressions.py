@@ -10,6 +10,7 @@ from fuzz.targets import TARGETS
 from fuzz.worker import Limits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.target}, {row.what}")
 def test_an_input_that_ended_badly_once(row: Row) -> None:
     verdict = read_alone(TARGETS[row.target], row.data, Limits())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from flowcli.errors import OutputError
+from flowcli.io.own_results import STATE_FOLDER
 from flowcli.jobs.attempt import Attempt, FileMark
 from flowcli.jobs.journal import Journal
 
@@ -28,7 +29,7 @@ def test_what_is_written_is_read_again(tmp_path):
     journal = Journal(path)
     assert journal.attempts("a", KIND) == {}
     journal.start("a", KIND, begin())
-    segment = {".flowcli/work/x/0.mp4": FileMark(34, 5)}
+    segment = {f"{STATE_FOLDER}/staged/0.mp4": FileMark(34, 5)}
     journal.part("a", KIND, begin(), 0, mark(a_0=12) | segment)
     journal.part("a", KIND, begin(), 1, mark(a_16=12))
     journal.start("b", KIND, begin(None))
@@ -66,7 +67,7 @@ def test_other_settings_forget_nothing_until_they_are_done(tmp_path):
     journal.start("a", KIND, old)
     journal.end("a", KIND, old, 20, mark(a_0=12), None)
     journal.start("a", KIND, new)
-    journal.part("a", KIND, new, 0, {".flowcli/work/x/0": FileMark(13)})
+    journal.part("a", KIND, new, 0, {f"{STATE_FOLDER}/staged/0": FileMark(13)})
     journal.close()
     journal = Journal(path)
     assert set(journal.attempts("a", KIND)) == {old.mark, new.mark}

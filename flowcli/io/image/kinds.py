@@ -25,6 +25,10 @@ def _decode_animation(data: bytes, header: ImageHeader, name: str, numbers: Iter
         yield image.turned(header.orientation)
 
 
+def _decode_first_frame(data: bytes, header: ImageHeader, name: str) -> StoredImage:
+    return next(decode_animation(data, header, name, iter((0,))))
+
+
 def _decode_tiff_pages(data: bytes, header: ImageHeader, name: str, numbers: Iterable[int]) -> Iterator[StoredImage]:
     pages = read_tiff_pages(data, name)
     return (decode_tiff_page(pages[number], name) for number in numbers)
@@ -59,7 +63,7 @@ class ImageKind:
 def _decode_png(data: bytes, header: ImageHeader, name: str) -> StoredImage:
     if header.first and header.durations:
         # The picture for viewers without animation comes first, and is no frame.
-        return next(decode_animation(data, header, name, iter((0,))))
+        return _decode_first_frame(data, header, name)
     return decode_with_opencv(data, header, name)
 
 
@@ -73,7 +77,7 @@ def _decode_jpeg(data: bytes, header: ImageHeader, name: str) -> StoredImage:
 
 def _decode_webp(data: bytes, header: ImageHeader, name: str) -> StoredImage:
     if header.durations:
-        return next(decode_animation(data, header, name, iter((0,))))
+        return _decode_first_frame(data, header, name)
     return decode_with_opencv(data, header, name)
 
 

@@ -40,6 +40,8 @@ _TIFFFILE_COMPRESSIONS = {NONE, DEFLATE, OLD_DEFLATE, PACKBITS}
 _PILLOW_COMPRESSIONS = {2, 3, 4, 6, 7, 50001}
 _COLOURS = {tags.WHITE_IS_ZERO: 1, tags.BLACK_IS_ZERO: 1, tags.RGB: 3, tags.PALETTE: 1, tags.CMYK: 4}
 _FLOATING = 3
+# A table of all colours has to stay small.
+_MOST_PALETTE_BITS = 16
 
 
 def read_tiff_header(data: bytes, name: str) -> ImageHeader:
@@ -62,6 +64,11 @@ def decode_tiff_page(page: TiffPage, name: str) -> StoredImage:
         if photometric not in _COLOURS or compression in _PILLOW_COMPRESSIONS:
             return _decode_as_8_bits(page, orientation, name)
         layout = read_layout(page, _COLOURS[photometric], name)
+        if photometric == tags.PALETTE and (layout.bits > _MOST_PALETTE_BITS or layout.dtype.kind != "u"):
+            raise FormatError(
+                f"{name}: expected a palette of at most {_MOST_PALETTE_BITS} bits, found {layout.bits} of kind "
+                f"{layout.dtype.kind!r}"
+            )
         planes = _read_planes(page, layout, compression, name)
         return _to_colours(page, layout, photometric, planes).turned(orientation)
     except struct.error:
@@ -121,7 +128,8 @@ def _look_up_colours(page: TiffPage, indices: Plane) -> tuple[Plane, ...]:
     colours = page.values(tags.COLORMAP)
     entries = len(colours) // 3
     table = np.zeros((3, 2 ** (8 * indices.dtype.itemsize)), np.uint32)
-    table[:, :entries] = np.reshape(colours[: 3 * entries], (3, entries))
+    kept = min(entries, table.shape[1])
+    table[:, :kept] = np.reshape(colours[: 3 * entries], (3, entries))[:, :kept]
     # 16 bits by the specification; some writers put 8 there.
     eight = (table >> 8 if table.max() > 255 else table).astype(np.uint8)
     return tuple(look_up(channel, indices) for channel in eight)

@@ -1,9 +1,7 @@
 """Frames of a video, by PyAV (FFmpeg's libraries) directly.
 
-Measured on a 1280x720 H.264 clip on 2 busy cores, three rounds: PyAV in one thread 226 to 346 frames/s in RGB, imageio
-with its pyav plugin 114 to 133 (the same library below), imageio with the FFmpeg binary 129 to 163 through a pipe.
-PyAV is also the only one of them that gives the timestamp of every frame, the display matrix, the pixel aspect and
-decoding errors, and that seeks to an exact frame.
+Not by imageio, whose plugins give neither the timestamp of every frame, the display matrix, the pixel aspect nor
+decoding errors, and do not seek to an exact frame.
 """
 
 from __future__ import annotations

@@ -85,8 +85,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video file and pick its video stream, for decoding in one thread.
 
-    What FFmpeg makes of damaged data with several depends on luck. They would take more of the processor for a frame,
-    and estimating flow takes far longer than decoding.
+    What FFmpeg makes of damaged data with several depends on luck, and estimating flow takes far longer than decoding.
 
     Raises:
         InputError: it is missing or cannot be read.
