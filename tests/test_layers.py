@@ -26,7 +26,8 @@ LEVELS = {
     "estimator": 6,
     "output": 7, "training": 7, "benchmark": 7, "viewer": 7,
     "evaluation": 8, "jobs": 8,
-    "cli": 9, "__main__": 10,
+    "suite": 9,
+    "cli": 10, "__main__": 11,
 }  # fmt: skip
 # Parts of one level do not know each other, with these exceptions: (importer, imported).
 ALLOWED = {("flow", "errors")}

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from flowcli.benchmark.cases import Case
-from flowcli.benchmark.clock import finish, interleave, measure, peak_memory, ratios, spread
+from flowcli.benchmark.clock import finish, interleave, measure, peak_memory
+from flowcli.benchmark.figures import ratios, spread
 from flowcli.benchmark.flops import STAGES, count_folded, count_reference
 from flowcli.benchmark.random_weights import make_random_network
 from flowcli.benchmark.transformers_network import build_transformers_network

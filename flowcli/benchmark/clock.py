@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
+
+from flowcli.benchmark.figures import peak_resident, spread
 
 
 @dataclass(frozen=True)
@@ -54,27 +54,8 @@ def finish(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Return minimum, median and maximum."""
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
-
-
-def ratios(slower: list[float], faster: list[float]) -> dict[str, float]:
-    """Return the spread of the ratios of runs that took place side by side."""
-    return spread([a / b for a, b in zip(slower, faster, strict=True)])
-
-
 def peak_memory(device: torch.device) -> int:
     """Return the most memory that this process held so far, in bytes: on a GPU its tensors, else what is resident."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Not getrusage: there, a child's peak starts with what its parent held.
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak_resident()

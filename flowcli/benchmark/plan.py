@@ -75,7 +75,7 @@ def run_benchmark(
     report: dict[str, list[Results]] = {"tiles": [], "pairs": [], "comparisons": []}
     with TemporaryDirectory(prefix="flowcli-bench-") as folder:
         for name in request.models:
-            origin, weights = _find_weights(name, Path(folder), announce, run)
+            origin, weights = find_weights(name, Path(folder), announce, run)
             for precision, kernels in product(request.precisions, request.kernels):
                 case = Case(
                     "tile",
@@ -105,7 +105,7 @@ def run_benchmark(
                     report["comparisons"].append(
                         {**run(compared), **labels, "precision": precision, "rival_peak_gib": alone["peak_gib"]}
                     )
-    return {"machine": _describe_machine(), **report}
+    return {"machine": describe_machine(), **report}
 
 
 def _compared_sizes(request: Request) -> Sequence[tuple[int, int] | None]:
@@ -114,10 +114,20 @@ def _compared_sizes(request: Request) -> Sequence[tuple[int, int] | None]:
     return request.sizes if request.rival == "dis" else (None,)
 
 
-def _find_weights(
-    name: str, folder: Path, announce: Callable[[str], None], run: Callable[[Case], Results]
+def find_weights(
+    name: str, folder: Path, announce: Callable[[str], None], run: Callable[[Case], Results] = run_case
 ) -> tuple[str, str]:
-    """Return what the weights are, and their file."""
+    """Return what the weights of a network are, "own" or "random", and their file.
+
+    Args:
+        name: or file of the weights.
+        folder: for random weights, where those of a preset are not on this machine.
+        announce: is told of that.
+        run: runs one case.
+
+    Raises:
+        WeightsError: they are not on this machine, and of no preset.
+    """
     try:
         return "own", str(locate(name))
     except WeightsError:
@@ -129,7 +139,8 @@ def _find_weights(
     return "random", str(path)
 
 
-def _describe_machine() -> dict[str, object]:
+def describe_machine() -> dict[str, object]:
+    """Return what the figures depend on, plain values."""
     return {
         "processor": _processor_name(),
         "cores": os.cpu_count(),

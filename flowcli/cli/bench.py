@@ -8,6 +8,16 @@ import typer
 
 from flowcli.benchmark.cases import RIVALS
 from flowcli.cli import options
+from flowcli.cli.bench_suite import (
+    ChartPath,
+    SuitePairs,
+    SuiteParts,
+    SuiteScope,
+    bench_suite,
+    read_parts,
+    refuse_with_suite,
+    refuse_without_suite,
+)
 from flowcli.cli.limits import check_memory
 from flowcli.errors import UsageError
 from flowcli.options import EstimatorOptions
@@ -82,8 +92,16 @@ def bench(
         ),
     ] = None,
     repeats: Annotated[
-        int, typer.Option("--repeats", min=1, metavar="N", rich_help_panel=options.SPEED, help="Timed runs.")
-    ] = 3,
+        int | None,
+        typer.Option(
+            "--repeats",
+            min=1,
+            metavar="N",
+            rich_help_panel=options.SPEED,
+            show_default="3, or the suite's own",
+            help="Timed runs.",
+        ),
+    ] = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     memory: options.Memory = None,
@@ -98,6 +116,11 @@ def bench(
             "repeatable. Sizes: --size, or 1080p, 4K and 8K.",
         ),
     ] = None,
+    suite: SuiteScope = None,
+    part: SuiteParts = None,
+    pairs: SuitePairs = None,
+    chart: ChartPath = None,
+    overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
     """Measure seconds, CPU-seconds, peak memory and GFLOP, per stage of the network and per pair."""
@@ -113,6 +136,19 @@ def bench(
     for value in precision or []:
         EstimatorOptions(precision=value)
     chosen = [parsed for text in size or [] if (parsed := options.read_size(text)) is not None]
+    only_suite = {"--part": part, "--pairs": pairs, "--chart": chart, "--overwrite": overwrite}
+    if suite is None:
+        refuse_without_suite(only_suite)
+    else:
+        from flowcli.suite.run import SuiteRequest
+
+        given = {"--precision": precision, "--kernels": kernels, "--against": against, "--memory": memory}
+        refuse_with_suite(given | {"--ceiling": ceiling})
+        asked = SuiteRequest(
+            suite, read_parts(part), model or (), preset or (), chosen, repeats, pairs, threads, device
+        )
+        bench_suite(asked, chart, overwrite=overwrite, json=json)
+        return
     if ceiling:
         from dataclasses import asdict
 
@@ -134,7 +170,7 @@ def bench(
         device=device,
         threads=threads,
         memory=memory,
-        repeats=repeats,
+        repeats=repeats or 3,
         presets=preset or [None],
         kernels=kernels or ["auto"],
     )

@@ -54,10 +54,12 @@ class Console:
     Attributes:
         quiet: whether messages and progress are left out; what went wrong is told all the same.
         has_json: whether a result went to stdout as JSON: a second one would make it no JSON.
+        json_lines: whether each value is a line, of which there may be many.
     """
 
     quiet = False
     has_json = False
+    json_lines = False
 
 
 def print_result(text: str) -> None:
@@ -66,9 +68,9 @@ def print_result(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Write `value` to stdout as indented JSON; NaN and infinity are refused because JSON has neither."""
+    """Write `value` to stdout as indented JSON, or a line of it; NaN and infinity, which JSON lacks, are refused."""
     Console.has_json = True
-    _write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    _write(json.dumps(value, indent=None if Console.json_lines else 2, allow_nan=False) + "\n")
 
 
 def _write(text: str) -> None:

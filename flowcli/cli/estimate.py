@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flowcli.cli import format_options, options
+from flowcli.cli.estimate_pairs import PairsPath, estimate_listed, refuse_for_pairs
 from flowcli.cli.estimator_options import build_estimator, with_estimator_options
 from flowcli.cli.page_options import PagePath
 from flowcli.cli.remote_files import with_remote_files
@@ -36,7 +37,8 @@ ConfidencePath = Annotated[
 @with_estimator_options
 @with_remote_files
 def estimate(
-    inputs: options.Inputs,
+    inputs: options.InputsOrPairs = None,
+    pairs: PairsPath = None,
     output: options.FlowPath = None,
     viz: options.VizPath = None,
     occlusion: options.OcclusionPath = None,
@@ -87,6 +89,7 @@ def estimate(
     from flowcli.jobs.resume import check_resumable, find_interrupted
     from flowcli.jobs.settings import BatchSettings
     from flowcli.output.inputs import InputFiles
+    from flowcli.output.listed import plan_listed
     from flowcli.output.plan import plan_outputs
     from flowcli.output.stream import ByteStream
     from flowcli.output.writer import Appearance
@@ -96,6 +99,29 @@ def estimate(
     look = Appearance(style, scale, legend or legend_at != "auto", legend_at)
     target, rate = options.read_resize(resize), options.read_fps(fps)
     selection = options.read_selection(start, end, stride)
+    storage = FlowStorage(bound, layout, dtype)
+    settings = BatchSettings(
+        selection=selection,
+        fps=rate,
+        resize=target,
+        look=look,
+        same_length=same_length,
+        values=options.read_range(range),
+        strict=strict,
+        storage=storage,
+        sound=audio == "copy",
+    )
+    if scale is not None:
+        check_scale(scale)
+    if pairs is not None:
+        given = {"INPUT": inputs, "--start": start, "--end": end, "--stride": stride != 1, "--same-length": same_length}
+        given |= {"--strict": strict, "--size": size, "--fps": fps, "--audio": audio != "none", "--raw": raw}
+        refuse_for_pairs(given | {"--view": view})
+        listed = plan_listed(output, viz, occlusion, confidence, backward=backward, flow_format=format, storage=storage)
+        estimate_listed(pairs, listed, settings, estimator_options, overwrite=overwrite, resume=resume, json=json)
+        return
+    if not inputs:
+        raise UsageError("expected INPUT..., two images or one sequence, or --pairs LIST.csv; got neither")
     source = open_source(
         inputs,
         selection=selection,
@@ -109,7 +135,6 @@ def estimate(
     )
     for note in source.notes:
         message(note)
-    storage = FlowStorage(bound, layout, dtype)
     plan = plan_outputs(
         source,
         output,
@@ -122,8 +147,6 @@ def estimate(
         sound=audio == "copy",
     )
     target.target(source.size)
-    if scale is not None:
-        check_scale(scale)
     read = InputFiles(source.paths)
     if not source.paths:
         read.add_stream(sys.stdin.buffer)
@@ -135,17 +158,6 @@ def estimate(
         )
     plan.check(source, read, overwrite=overwrite or resume)
     page = None if view is None else EstimatePage(view, source, plan, read, overwrite=overwrite, resume=resume)
-    settings = BatchSettings(
-        selection=selection,
-        fps=rate,
-        resize=target,
-        look=look,
-        same_length=same_length,
-        values=options.read_range(range),
-        strict=strict,
-        storage=storage,
-        sound=audio == "copy",
-    )
     stream = ByteStream(write_binary, raw) if plan.has_stream else None
     if raw and stream is None:
         raise UsageError("--raw is for standard output: -o - or -v -")
@@ -160,8 +172,8 @@ def estimate(
     began = time.monotonic()
     estimator = build_estimator(estimator_options)
     watch = None if page is None else page.add
-    with closing(job.run(estimator, overwrite=overwrite, resume=resume, watch=watch)) as pairs:
-        for _ in progress(pairs, total=source.count, description=source.stem):
+    with closing(job.run(estimator, overwrite=overwrite, resume=resume, watch=watch)) as running:
+        for _ in progress(running, total=source.count, description=source.stem):
             pass
     outputs = [str(destination.path) for destination in plan.destinations if not destination.is_stream]
     files = [str(path) for path in job.files]

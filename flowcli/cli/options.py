@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 else:
     Style, LegendPlace = Literal[tuple(STYLES)], Literal[LEGEND_PLACES]
 
-Inputs = Annotated[
-    list[str],
+InputsOrPairs = Annotated[
+    list[str] | None,
     typer.Argument(
         metavar="INPUT...",
         help="Two images, a folder of frames, a quoted glob, frame_%03d.png, a list in a .txt, one video, - for Y4M or "

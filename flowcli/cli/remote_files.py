@@ -20,7 +20,8 @@ def with_remote_files(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**values: Any) -> None:
         outputs = {name: values[name] for name in _OUTPUTS if values.get(name) is not None}
-        if not any("://" in text for text in (*values["inputs"], *outputs.values())):
+        inputs = values["inputs"] or []
+        if not any("://" in text for text in (*inputs, *outputs.values())):
             command(**values)
             return
         from flowcli.cli.console import hold_results
@@ -30,8 +31,8 @@ def with_remote_files(command: Callable[..., None]) -> Callable[..., None]:
 
         with RemoteOutputs(overwrite=values.get("overwrite", False)) as places:
             values |= {name: places.place(text) for name, text in outputs.items()}
-            with LocalCopies(values["inputs"]) as copies:
-                changed = values["inputs"] != copies.inputs or any(values[name] != outputs[name] for name in outputs)
+            with LocalCopies(inputs) as copies:
+                changed = inputs != copies.inputs or any(values[name] != outputs[name] for name in outputs)
                 if values.get("resume") and changed:
                     raise UsageError("--resume goes on with local files; name some, or use flowcli batch")
 
@@ -41,7 +42,7 @@ def with_remote_files(command: Callable[..., None]) -> Callable[..., None]:
                 fault: FlowcliError | None = None
                 with hold_results(rename) if changed else nullcontext():
                     try:
-                        command(**values | {"inputs": copies.inputs})
+                        command(**values | {"inputs": copies.inputs or None})
                     except FlowcliError as error:
                         # Of a damaged film what came before the damage is complete; an error before leaves nothing.
                         fault = type(error)(rename(str(error)))

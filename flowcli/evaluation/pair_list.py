@@ -6,17 +6,16 @@ import csv
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 from flowcli.errors import FormatError, InputError
 from flowcli.evaluation.labelled import LabelledPair
 from flowcli.io.flow import read_flow
+from flowcli.io.pair_rows import read_lines
 
 COLUMNS = ("dataset", "name", "frame1", "frame2", "flow")
 MAX_PAIRS = 100_000
 """Four times the largest public data set; a pair takes a kilobyte of memory and a few bytes of a file."""
 _MAX_BYTES = 2**24
-_MAX_LINE = 2**16
 
 
 def read_pair_list(path: Path) -> list[LabelledPair]:
@@ -33,16 +32,16 @@ def read_pair_list(path: Path) -> list[LabelledPair]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise FormatError(f"{path}: {expected} and at most {_MAX_BYTES >> 20} MiB, found more; split it")
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return _read_rows(stream, path)
+        with path.open("rb", buffering=0) as stream:
+            return _read_rows(read_lines(stream, str(path)), path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise FormatError(f"{path}: expected UTF-8 CSV, got {error}") from error
 
 
-def _read_rows(stream: TextIO, path: Path) -> list[LabelledPair]:
-    reader = csv.reader(_lines(stream, path), strict=True)
+def _read_rows(lines: Iterator[str], path: Path) -> list[LabelledPair]:
+    reader = csv.reader(lines, strict=True)
     header = next(reader, [])
     if missing := [column for column in COLUMNS if column not in header]:
         found = f"{','.join(header[:20])!r:.100}" if header else "an empty file"
@@ -72,16 +71,6 @@ def _read_rows(stream: TextIO, path: Path) -> list[LabelledPair]:
     if not pairs:
         raise FormatError(f"{path}: expected at least one pair below the header, got none")
     return list(pairs.values())
-
-
-def _lines(stream: TextIO, path: Path) -> Iterator[str]:
-    number = 0
-    while line := stream.readline(_MAX_LINE):
-        number += 1
-        if "\0" in line or len(line) == _MAX_LINE:
-            found = "a zero byte" if "\0" in line else f"more than {_MAX_LINE} letters"
-            raise FormatError(f"{path}: expected UTF-8 CSV, got {found} in line {number}")
-        yield line
 
 
 def _is_file(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from flowcli.io.frames import expand_glob, list_images, natural_key
 from flowcli.io.image import IMAGE_SUFFIXES, read_header
 from flowcli.io.limits import read_bytes
 from flowcli.io.own_results import is_marked, is_result_file, is_result_folder
+from flowcli.io.pair_rows import BadRow, PairRow, read_pair_rows
 from flowcli.io.remote import RemoteFiles, is_remote, name_of
 from flowcli.jobs.naming import Candidate, choose_names, read_names
 
@@ -23,7 +23,6 @@ VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
     | {".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
 )
-_PAIR_COLUMNS = ("frame1", "frame2")
 
 
 @dataclass(frozen=True)
@@ -183,8 +182,8 @@ def _items_of(path: Path, output: Path, left_out: list[Path]) -> Iterator[tuple[
     if path.is_dir():
         yield from _search(path, path, output, left_out)
     elif path.suffix.lower() == ".csv":
-        for name, frame1, frame2 in _read_pairs(path):
-            yield frame1.parent, BatchItem(name, (str(frame1), str(frame2)))
+        for row in _read_pairs(path):
+            yield row.frame1.parent, BatchItem(row.name, (str(row.frame1), str(row.frame2)))
     elif path.suffix.lower() == LIST_SUFFIX:
         for text in read_list(path):
             yield from _items_of_text(text, output, left_out)
@@ -246,24 +245,12 @@ def _is_same(path: Path, output: Path) -> bool:
         return False
 
 
-def _read_pairs(path: Path) -> Iterator[tuple[str, Path, Path]]:
-    expected = "a UTF-8 CSV file with columns frame1,frame2 and optionally name"
+def _read_pairs(path: Path) -> Iterator[PairRow]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, restval="", strict=True)
-            if not set(_PAIR_COLUMNS) <= set(reader.fieldnames or ()):
-                raise FormatError(
-                    f"{path}: expected {expected}, got {','.join(reader.fieldnames or ()) or 'no header'}"
-                )
-            for row in reader:
-                frame1, frame2 = (row[column].strip() for column in _PAIR_COLUMNS)
-                if not frame1 or not frame2:
-                    raise FormatError(f"{path}: expected two frames per row, got none in line {reader.line_num}")
-                name = "/".join(row[key].strip() for key in ("dataset", "name") if row.get(key, "").strip())
-                if "\0" in frame1 + frame2 + name:
-                    raise FormatError(f"{path}: expected names of files, got a zero byte in line {reader.line_num}")
-                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                    raise FormatError(f"{path}: expected a plain name in line {reader.line_num}, got {name}")
-                yield name or Path(frame1).stem, path.parent / frame1, path.parent / frame2
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise FormatError(f"{path}: expected {expected}, got {error}") from error
+        with path.open("rb", buffering=0) as stream:
+            for row in read_pair_rows(stream, str(path), path.parent):
+                if isinstance(row, BadRow):
+                    raise FormatError(f"{path}: {row.reason}")
+                yield row
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -65,7 +65,7 @@ class SequenceProgress(AbstractContextManager["SequenceProgress"]):
         for output in plan.outputs:
             described = json.loads(json.dumps({"estimator": estimator, "outputs": settings.describe(output)}))
             attempt = Attempt(item.origin[:1], fingerprint, described, source.count, None)
-            journal = self._stack.enter_context(closing(_open_journal(output)))
+            journal = self._stack.enter_context(closing(open_journal(output)))
             self._rows.append((output, journal, attempt))
         parts = [self._find_part(*row) for row in self._rows] if resume else [0]
         self.done = min(self._count, min(parts) * PART)
@@ -96,10 +96,7 @@ class SequenceProgress(AbstractContextManager["SequenceProgress"]):
         self._stack.close()
         if self._written in (0, self._count):
             for output, _, _ in self._rows:
-                path = _place_journal(output)
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
-                    path.parent.rmdir()
+                remove_journal(output)
 
     def _find_part(self, output: Output, journal: Journal, attempt: Attempt) -> int:
         mine = journal.attempts(self._name, output.kind).get(attempt.mark)
@@ -138,15 +135,25 @@ def can_resume(plan: OutputPlan, source: FrameSource) -> bool:
 
 def find_interrupted(plan: OutputPlan) -> Path | None:
     """Return a folder of the plan in which an estimate was interrupted, or None."""
-    return next((one.destination.path for one in plan.outputs if _place_journal(one).exists()), None)
+    return next((one.destination.path for one in plan.outputs if place_journal(one).exists()), None)
 
 
-def _place_journal(output: Output) -> Path:
+def place_journal(output: Output) -> Path:
+    """Return where the journal of an output folder lies."""
     return output.destination.path / STATE_FOLDER / _JOURNAL
 
 
-def _open_journal(output: Output) -> Journal:
-    path = _place_journal(output)
+def remove_journal(output: Output) -> None:
+    """Remove the journal of an output folder, of which nothing is left to be done."""
+    path = place_journal(output)
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+
+
+def open_journal(output: Output) -> Journal:
+    """Open the journal of an output folder; raises OutputError."""
+    path = place_journal(output)
     try:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:

@@ -110,12 +110,7 @@ class OutputPlan:
                     f"{destination.path}: a sequence gives one {destination.suffix} file per pair; "
                     f"name a folder instead, such as {destination.path.with_suffix('')}/"
                 )
-        # By their real places: a link to a folder is that folder.
-        files = [[os.path.realpath(file) for file in d.files("")] for d in places]
-        counts = Counter(file for together in files for file in together)
-        for destination, together in zip(places, files, strict=True):
-            if any(counts[file] > 1 for file in together):
-                raise UsageError(f"{destination.path}: named for two outputs; give each its own name")
+        self.check_apart()
         names = [source.name(k) for k in range(source.count or 0)]
         for destination in places:
             inputs.check(destination, (file for name in names for file in destination.files(name)))
@@ -126,6 +121,16 @@ class OutputPlan:
                 check_sound(_find_film(source), output.destination.path)
         for destination in places:
             destination.check(names, overwrite=overwrite)
+
+    def check_apart(self) -> None:
+        """Raise UsageError if two outputs would be one file."""
+        places = [destination for destination in self.destinations if not destination.is_stream]
+        # By their real places: a link to a folder is that folder.
+        files = [[os.path.realpath(file) for file in d.files("")] for d in places]
+        counts = Counter(file for together in files for file in together)
+        for destination, together in zip(places, files, strict=True):
+            if any(counts[file] > 1 for file in together):
+                raise UsageError(f"{destination.path}: named for two outputs; give each its own name")
 
 
 def _find_film(source: FrameSource) -> Path:

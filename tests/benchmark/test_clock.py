@@ -5,7 +5,8 @@ import time
 import pytest
 import torch
 
-from flowcli.benchmark.clock import Timing, interleave, measure, peak_memory, ratios, spread
+from flowcli.benchmark.clock import Timing, interleave, measure, peak_memory
+from flowcli.benchmark.figures import ratios, spread
 
 CPU = torch.device("cpu")
 
