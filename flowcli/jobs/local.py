@@ -9,9 +9,9 @@ from contextlib import closing
 from flowcli.estimator import Estimator
 from flowcli.jobs.faults import Failed
 from flowcli.jobs.item import work_item
-from flowcli.jobs.job import Event, Interrupted, ItemJob
+from flowcli.jobs.job import Assigned, Event, Interrupted, ItemJob
 
-Report = tuple[str, Event | Interrupted | Failed]
+Report = tuple[str, Event | Assigned | Interrupted | Failed]
 Reports = Generator[Report, "ItemJob | None", None]
 
 
