@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from flowcli.errors import OutputError
@@ -20,6 +20,7 @@ from flowcli.jobs.journal import Journal, list_journals
 from flowcli.jobs.local import Reports
 from flowcli.jobs.lock import hold_folder
 from flowcli.jobs.moving import finish_attempt, name_finally, remove_files
+from flowcli.jobs.outcome import Outcome
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.settings import PART, BatchSettings
 from flowcli.jobs.shard import WHOLE, Shard
@@ -31,27 +32,6 @@ from flowcli.output.plan import Output
 Engine = Callable[[list[ItemJob]], Reports]
 # What is begun only if the user asks for it.
 _ON_REQUEST = {State.OTHER, State.TAKEN}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an item ended.
-
-    Attributes:
-        name: of the item.
-        outputs: its files and folders, or none.
-        files: every file of its results, those of earlier runs included.
-        fault: why it is not complete, or None.
-        pairs: number of pairs that are written.
-        skipped: whether all of it was there already.
-    """
-
-    name: str
-    outputs: tuple[Path, ...]
-    fault: str | None
-    pairs: int
-    skipped: bool = False
-    files: tuple[Path, ...] = ()
 
 
 class Batch:

@@ -15,7 +15,7 @@ Report = tuple[str, Event | Assigned | Interrupted | Failed]
 Reports = Generator[Report, "ItemJob | None", None]
 
 
-def run_here(jobs: Iterable[ItemJob], estimator: Estimator) -> Reports:
+def run_here(jobs: Iterable[ItemJob], estimator: Estimator) -> Generator[tuple[str, Event | Failed], object, None]:
     """Do the jobs one after the other; yields what happens, with the name of the item.
 
     Whatever an item raises ends that item only.
