@@ -26,7 +26,7 @@ from flowcli.jobs.local import Reports, count_cores, run_here
 from flowcli.options import EstimatorOptions
 from flowcli.runtime.ceiling import BARE_PROCESS, GIB
 from flowcli.runtime.memory import resident_memory
-from flowcli.runtime.process import configure_process
+from flowcli.runtime.process import configure_process, keep_what_is_loaded
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -185,8 +185,9 @@ def _serve(connection: Connection, options: EstimatorOptions, threads: int) -> N
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         threads = options.threads or threads
-        configure_process(threads, spare=options.memory is not None)
-        estimator = Estimator(replace(options, threads=threads))
+        with keep_what_is_loaded():
+            configure_process(threads, spare=options.memory is not None)
+            estimator = Estimator(replace(options, threads=threads))
         connection.send(_READY)
         while True:
             for report in run_here([connection.recv()], estimator):
