@@ -46,6 +46,7 @@ def files(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.flo")}
 
 
+@pytest.mark.slow
 def test_processes_do_what_one_does(jobs, tmp_path):
     here = outcomes(run_here(jobs("here"), Estimator(PlainOptions())))
     there = outcomes(run_in_processes(jobs("there"), PlainOptions(), 2))
