@@ -13,7 +13,7 @@ def compile_(
     remove: Annotated[bool, typer.Option("--remove", help="Remove everything that was compiled.")] = False,
     json: options.Json = False,
 ) -> None:
-    r"""Compile the network's attentions and the refinement of flow for this x86 processor, for all later runs on its CPU.
+    r"""Compile the network's attentions and the refinement of flow for this x86 processor; later runs use them.
 
     Without them torch and OpenCV do it all, as with --kernels torch; flow differs by some 0.001 px.
 
