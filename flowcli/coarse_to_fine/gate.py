@@ -32,7 +32,7 @@ class Update(NamedTuple):
 
 
 def _refine(level: Level, flow: Tensor) -> Tensor:
-    return refine_variational(*level.greys, flow, level.workers)
+    return refine_variational(*level.greys, flow, level.workers, level.kernels)
 
 
 def _filter(level: Level, flow: Tensor) -> Tensor:

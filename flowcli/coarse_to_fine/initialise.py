@@ -28,7 +28,7 @@ class Start:
 
     Attributes:
         network: the coarse network; None: the match alone.
-        kernels: compiled kernels for the match; None: torch.
+        kernels: compiled kernels for the match, and for what follows it; None: OpenCV and torch.
     """
 
     network: CoarseFlow | None = None

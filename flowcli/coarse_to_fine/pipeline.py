@@ -48,12 +48,12 @@ def estimate_flow(
             stays where our own estimate does not explain the frames better.
         workers: threads for what surrounds the network; None: the caller's alone.
         both: estimate the flow from frame 2 to frame 1 as well, the same as with the frames exchanged.
-        start: how the estimate starts; None: from the match alone.
+        start: how the estimate starts, and the compiled kernels of all levels; None: from the match alone, without.
 
     Returns:
         Forward and, if `both`, backward flow, float32 `(B, 2, H, W)` in pixels each.
     """
-    workers = workers or Workers(1)
+    workers, start = workers or Workers(1), start or Start()
 
     # 1. Pyramids of both frames, from the first level on.
     full = (frame1.shape[2], frame1.shape[3])
@@ -61,10 +61,10 @@ def estimate_flow(
     pyramids = [Pyramid(frame, levels[0].size) for frame in (frame1, frame2)]
     flow = torch.zeros(2 * len(frame1), 2, *levels[0].size, device=frame1.device)
     for step in (step for step in levels if step.both):
-        level = open_level(pyramids, step.size, step.eight_bit, workers, both=True)
+        level = open_level(pyramids, step.size, step.eight_bit, workers, both=True, kernels=start.kernels)
 
         # 2. Start: one small level is matched exhaustively, both directions in one batch.
-        flow = start_level(level, start or Start()) if step.matched else resize_flow(flow, step.size)
+        flow = start_level(level, start) if step.matched else resize_flow(flow, step.size)
 
         # 3. Updates of the flow from above, each kept where the frames are explained as well as before.
         flow = apply_updates(level, flow, step.updates)
@@ -90,14 +90,14 @@ def estimate_flow(
         if results:
             pyramids = [Pyramid(frame, step.size) for step in fine[:1] for frame in (first, second)]
         for step in fine:
-            level = open_level(pyramids, step.size, step.eight_bit, workers)
+            level = open_level(pyramids, step.size, step.eight_bit, workers, kernels=start.kernels)
             flow = apply_updates(level, resize_flow(flow, step.size), step.updates)
             return_freed_memory(step.size)
 
         pyramids = []
 
         # 5. Fusion with the initial flow, at full size.
-        level = Level(first, second, workers)
+        level = Level(first, second, workers, start.kernels)
         return_freed_memory(full)
         candidates = [] if initial is None else [initial()]
         return_freed_memory(full)

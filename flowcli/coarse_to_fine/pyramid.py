@@ -11,6 +11,7 @@ from torch import Tensor
 from flowcli.coarse_to_fine.photometric import to_brightness, to_grey
 from flowcli.coarse_to_fine.resize import MARGIN, Size, halve_frames, resize_frames
 from flowcli.coarse_to_fine.warp import warp
+from flowcli.kernels.library import Library
 from flowcli.runtime.device import has_host_form
 from flowcli.runtime.threads import Workers
 
@@ -50,10 +51,13 @@ class Level:
         frame1: the frames from which the flow starts.
         frame2: those to which it leads.
         workers: threads for what is done with them; None: the caller's alone.
+        kernels: compiled kernels for it; None: OpenCV and torch.
     """
 
-    def __init__(self, frame1: Tensor, frame2: Tensor, workers: Workers | None = None) -> None:
-        self.frame1, self.frame2 = frame1, frame2
+    def __init__(
+        self, frame1: Tensor, frame2: Tensor, workers: Workers | None = None, kernels: Library | None = None
+    ) -> None:
+        self.frame1, self.frame2, self.kernels = frame1, frame2, kernels
         self.workers = workers or Workers(1)
 
     def brightness(self, rows: slice) -> Tensor:
@@ -80,7 +84,14 @@ class Level:
         return to_grey(self.frame1), to_grey(self.frame2)
 
 
-def open_level(pyramids: Sequence[Pyramid], size: Size, eight_bit: bool, workers: Workers, both: bool = False) -> Level:
+def open_level(
+    pyramids: Sequence[Pyramid],
+    size: Size,
+    eight_bit: bool,
+    workers: Workers,
+    both: bool = False,
+    kernels: Library | None = None,
+) -> Level:
     """Return one level of the pyramids of frame 1 and of frame 2.
 
     Args:
@@ -89,8 +100,9 @@ def open_level(pyramids: Sequence[Pyramid], size: Size, eight_bit: bool, workers
         eight_bit: return frames as uint8.
         workers: of the level.
         both: a batch of both directions: frames 1 and 2 in the first half, exchanged in the second.
+        kernels: of the level.
     """
     frame1, frame2 = (pyramid.at(size, eight_bit) for pyramid in pyramids)
     if both:
         frame1, frame2 = torch.cat((frame1, frame2)), torch.cat((frame2, frame1))
-    return Level(frame1, frame2, workers)
+    return Level(frame1, frame2, workers, kernels)

@@ -29,6 +29,6 @@ def residual_update(network: Residual, variational: bool) -> Update:
     def improve(level: Level, flow: Tensor) -> Tensor:
         warped, _ = warp(level.frame2, flow, level.frame1)
         found = median_filter(flow + network(level.frame1, warped), 5 if min(flow.shape[2:]) >= WIDE else 3)
-        return refine_variational(*level.greys, found, level.workers) if variational else found
+        return refine_variational(*level.greys, found, level.workers, level.kernels) if variational else found
 
     return Update(improve, growth=1.0, tolerance=0.0) if variational else Update(improve)

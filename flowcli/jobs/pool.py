@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from flowcli.errors import EngineError, FlowcliError, UsageError
 from flowcli.estimator import Estimator
 from flowcli.jobs.faults import Failed
-from flowcli.jobs.job import Ended, ItemJob, PartDone, Started
+from flowcli.jobs.job import Assigned, Ended, ItemJob, PartDone, Started
 from flowcli.jobs.local import Reports, count_cores, run_here
 from flowcli.options import EstimatorOptions
 from flowcli.runtime.ceiling import BARE_PROCESS, GIB
@@ -120,6 +120,7 @@ def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number:
             start()
         while waiting or any(worker not in idle for worker in workers.values()):
             while waiting and idle:
+                yield waiting[0].item.name, Assigned()
                 if idle[-1].give(waiting[0]):
                     waiting.popleft()
                 else:

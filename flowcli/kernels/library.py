@@ -70,6 +70,16 @@ class MatchArguments(Arguments):
     _fields_ = _fields("first second flow", "", "height width down right clip near far")
 
 
+class RefineArguments(Arguments):
+    """`struct Refine`."""
+
+    _fields_ = _fields(
+        "first second flow out",
+        "smoothness brightness gradient epsilon zeta relaxation",
+        "height width top bottom left right reach iterations sweeps",
+    )
+
+
 class Library:
     """A loaded library.
 
@@ -92,6 +102,7 @@ class Library:
             "encode": EncodeArguments,
             "decode": DecodeArguments,
             "match": MatchArguments,
+            "refine": RefineArguments,
         }
         for name, kind in kinds.items():
             function = getattr(self._library, f"flowcli_{name}")

@@ -8,6 +8,7 @@
 #include "encoder.h"
 #include "decoder.h"
 #include "match.h"
+#include "refine.h"
 
 namespace {
 
@@ -46,6 +47,11 @@ void decode(const Decode& x, int64_t first, int64_t last) {
 void match(const Match& x, int64_t first, int64_t last) {
     MatchWork work(x);
     for (int64_t pair = first; pair < last; ++pair) work.run(pair);
+}
+
+void refine(const Refine& x) {
+    RefineWork work(x);
+    work.run();
 }
 
 template <class Run>
@@ -90,5 +96,10 @@ PUBLIC int flowcli_decode(const Decode* x, int half, int64_t first, int64_t last
 // Tasks: pairs of frames.
 PUBLIC int flowcli_match(const Match* x, int, int64_t first, int64_t last) {
     return report([=] { match(*x, first, last); });
+}
+
+// One task: a block of a flow.
+PUBLIC int flowcli_refine(const Refine* x, int, int64_t, int64_t) {
+    return report([=] { refine(*x); });
 }
 }
