@@ -20,6 +20,7 @@ from flowcli.cli.convert import convert
 from flowcli.cli.demo import demo
 from flowcli.cli.diff import diff
 from flowcli.cli.estimate import estimate
+from flowcli.cli.estimator_options import Process
 from flowcli.cli.evaluate import evaluate
 from flowcli.cli.info import info
 from flowcli.cli.quiet import with_quiet
@@ -79,6 +80,7 @@ def main() -> None:
     # Threads that wait for each other sleep: spinning, they take the processor from whoever they wait for when a
     # machine is shared. Read once, when the library of torch's threads is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    Process.is_ours = True
     prepare_streams()
     code = _run()
     fault = flush_stdout()

@@ -148,11 +148,22 @@ def with_estimator_options(command: Callable[..., None], without: frozenset[str]
     return run
 
 
+class Process:
+    """The process that runs this command."""
+
+    is_ours = False
+    """Whether nobody else's program runs in it; `cli.app.main` knows."""
+
+
 def build_estimator(options: EstimatorOptions) -> Estimator:
     """Set this process up and build the estimator; see `Estimator` for what it raises."""
     from flowcli.estimator import Estimator
     from flowcli.runtime.process import configure_process, keep_what_is_loaded
 
     with keep_what_is_loaded():
+        if Process.is_ours:
+            from flowcli.runtime.torch_import import import_torch
+
+            import_torch()
         configure_process(options.threads, spare=options.memory is not None)
         return Estimator(options)

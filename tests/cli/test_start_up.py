@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from flowcli.io.image import write_image
+from flowcli.runtime import torch_import
 
 RUN = """
 import sys
@@ -42,7 +43,10 @@ UNNEEDED = {
     "requests",
     "sympy",
     "torch._inductor",
+    "torch._dynamo",
 }
+# What waits of torch, and what would have come with it; see `flowcli.runtime.torch_import`.
+WAITING = {"torch._decomp", "torch._refs", "torch._prims", "torch._export"}
 
 
 @pytest.fixture
@@ -63,6 +67,8 @@ def test_an_estimate_loads_nothing_of_what_it_does_not_do(pair: list[str], tmp_p
     loaded = modules_after("estimate", *pair, "-o", str(tmp_path / "f.flo"))
     assert "torch" in loaded
     assert loaded & UNNEEDED == set()
+    if torch_import._is_tested():
+        assert loaded & WAITING == set()
 
 
 def test_a_page_loads_what_it_needs(pair: list[str], tmp_path: Path) -> None:
