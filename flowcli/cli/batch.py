@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowcli.cli.batch_run import BatchRequest
-    from flowcli.jobs.batch import Outcome
+    from flowcli.jobs.outcome import Outcome
 
 BatchConfidence = Annotated[
     bool,

@@ -13,8 +13,8 @@ from flowcli.cli.console import complain, message, progress_bar
 from flowcli.errors import InputError
 
 if TYPE_CHECKING:
-    from flowcli.jobs.batch import Outcome
     from flowcli.jobs.engines import EngineChoice
+    from flowcli.jobs.outcome import Outcome
     from flowcli.jobs.plan import BatchItem
     from flowcli.jobs.settings import BatchSettings
     from flowcli.jobs.shard import Shard

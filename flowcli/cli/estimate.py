@@ -80,7 +80,6 @@ def estimate(
 
     from flowcli.cli.console import message, print_json, print_result, progress
     from flowcli.cli.streams import write_binary
-    from flowcli.cli.view_pairs import EstimatePage
     from flowcli.errors import OutputError, UsageError
     from flowcli.io.flow.storage import FlowStorage
     from flowcli.io.own_results import describe_left_out
@@ -89,7 +88,6 @@ def estimate(
     from flowcli.jobs.resume import check_resumable, find_interrupted
     from flowcli.jobs.settings import BatchSettings
     from flowcli.output.inputs import InputFiles
-    from flowcli.output.listed import plan_listed
     from flowcli.output.plan import plan_outputs
     from flowcli.output.stream import ByteStream
     from flowcli.output.writer import Appearance
@@ -114,6 +112,8 @@ def estimate(
     if scale is not None:
         check_scale(scale)
     if pairs is not None:
+        from flowcli.output.listed import plan_listed
+
         given = {"INPUT": inputs, "--start": start, "--end": end, "--stride": stride != 1, "--same-length": same_length}
         given |= {"--strict": strict, "--size": size, "--fps": fps, "--audio": audio != "none", "--raw": raw}
         refuse_for_pairs(given | {"--view": view})
@@ -157,7 +157,11 @@ def estimate(
             f"{folder}: an estimate was interrupted there; --resume goes on with it, --overwrite begins anew"
         )
     plan.check(source, read, overwrite=overwrite or resume)
-    page = None if view is None else EstimatePage(view, source, plan, read, overwrite=overwrite, resume=resume)
+    page = None
+    if view is not None:
+        from flowcli.cli.view_pairs import EstimatePage
+
+        page = EstimatePage(view, source, plan, read, overwrite=overwrite, resume=resume)
     stream = ByteStream(write_binary, raw) if plan.has_stream else None
     if raw and stream is None:
         raise UsageError("--raw is for standard output: -o - or -v -")

@@ -151,7 +151,8 @@ def with_estimator_options(command: Callable[..., None], without: frozenset[str]
 def build_estimator(options: EstimatorOptions) -> Estimator:
     """Set this process up and build the estimator; see `Estimator` for what it raises."""
     from flowcli.estimator import Estimator
-    from flowcli.runtime.process import configure_process
+    from flowcli.runtime.process import configure_process, keep_what_is_loaded
 
-    configure_process(options.threads, spare=options.memory is not None)
-    return Estimator(options)
+    with keep_what_is_loaded():
+        configure_process(options.threads, spare=options.memory is not None)
+        return Estimator(options)

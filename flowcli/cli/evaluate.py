@@ -121,12 +121,13 @@ def evaluate(
     from flowcli.evaluation.run import evaluate as run
     from flowcli.evaluation.worst import WorstPairs
     from flowcli.methods import build_methods
-    from flowcli.runtime.process import configure_process
+    from flowcli.runtime.process import configure_process, keep_what_is_loaded
 
     found = {name: find_flows(folder, chosen) for name, folder in _named(flows or []).items()}
     models: list[str] = list(dict.fromkeys([*(model or ([] if flows else ["compact"])), "zero"]))
-    configure_process(estimator_options.threads)
-    estimators = {name: Estimator(method) for name, method in build_methods(models, estimator_options).items()}
+    with keep_what_is_loaded():
+        configure_process(estimator_options.threads)
+        estimators = {name: Estimator(method) for name, method in build_methods(models, estimator_options).items()}
     summary = benchmark_summary() if dataset else pair_list_summary()
     runs: dict[str, Iterator[PairResult]] = {name: score_flows(paths, chosen) for name, paths in found.items()}
     runs |= {name: run(estimator, chosen) for name, estimator in estimators.items()}

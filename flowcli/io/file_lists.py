@@ -78,7 +78,9 @@ def read_list(path: Path) -> list[str]:
         if not line or line.startswith("#"):
             continue
         match = _CONCAT.fullmatch(line)
-        name = line if match is None else match[1] or match[2]
+        name = line if match is None else match[1] or match[2] or ""
+        if not name:
+            raise FormatError(f"{path}: expected a name after the word file, found none: {line[:40]}")
         names.append(name if "://" in name else str(path.parent / name))
     if not names:
         raise InputError(f"{path}: expected a list of files, one a line, found none")

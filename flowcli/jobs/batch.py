@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from flowcli.errors import OutputError
@@ -15,11 +15,12 @@ from flowcli.io.atomic import find_temporary_files
 from flowcli.io.own_results import STATE_FOLDER
 from flowcli.jobs.attempt import Attempt, Files, place_work
 from flowcli.jobs.faults import Failed, forget_details, keep_details
-from flowcli.jobs.job import Advanced, Ended, Event, Interrupted, ItemJob, Left, PartDone, Started, Task
+from flowcli.jobs.job import Advanced, Assigned, Ended, Event, Interrupted, ItemJob, Left, PartDone, Started, Task
 from flowcli.jobs.journal import Journal, list_journals
 from flowcli.jobs.local import Reports
 from flowcli.jobs.lock import hold_folder
 from flowcli.jobs.moving import finish_attempt, name_finally, remove_files
+from flowcli.jobs.outcome import Outcome
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.settings import PART, BatchSettings
 from flowcli.jobs.shard import WHOLE, Shard
@@ -31,27 +32,6 @@ from flowcli.output.plan import Output
 Engine = Callable[[list[ItemJob]], Reports]
 # What is begun only if the user asks for it.
 _ON_REQUEST = {State.OTHER, State.TAKEN}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an item ended.
-
-    Attributes:
-        name: of the item.
-        outputs: its files and folders, or none.
-        files: every file of its results, those of earlier runs included.
-        fault: why it is not complete, or None.
-        pairs: number of pairs that are written.
-        skipped: whether all of it was there already.
-    """
-
-    name: str
-    outputs: tuple[Path, ...]
-    fault: str | None
-    pairs: int
-    skipped: bool = False
-    files: tuple[Path, ...] = ()
 
 
 class Batch:
@@ -255,8 +235,11 @@ class Batch:
     def _count(self, name: str) -> int:
         return sum(self._written[name].values())
 
-    def _note(self, journal: Journal, name: str, event: Event | Interrupted | Failed) -> Outcome | None:
+    def _note(self, journal: Journal, name: str, event: Event | Assigned | Interrupted | Failed) -> Outcome | None:
         job, written = self._jobs[name], self._written[name]
+        if isinstance(event, Assigned):
+            self._note_assigned(journal, job)
+            return None
         if isinstance(event, Started):
             self._expected[name] = event.pairs
             self._count_done(name, job)
@@ -297,6 +280,13 @@ class Batch:
             outcome = Outcome(name, _paths(survey), fault, self._count(name), files=files)
         self.outcomes.append(outcome)
         return outcome
+
+    def _note_assigned(self, journal: Journal, job: ItemJob) -> None:
+        # Another process may write files, and this one be killed, before it hears of them: the journal owns up first.
+        for kind in (task.output.kind for task in job.tasks):
+            attempt = self._attempts[job.item.name, kind]
+            if attempt.mark not in journal.attempts(job.item.name, kind):
+                journal.start(job.item.name, kind, replace(attempt, pairs=None, scale=None, parts={}))
 
     def _finish(self, journal: Journal, job: ItemJob, event: Ended) -> str | None:
         # Note what is complete, and return the fault of the item.

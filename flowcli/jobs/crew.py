@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flowcli.jobs.faults import Failed
-from flowcli.jobs.job import Event, Interrupted, ItemJob
+from flowcli.jobs.job import Assigned, Event, Interrupted, ItemJob
 from flowcli.jobs.local import Reports
 from flowcli.jobs.schedule import Call, Schedule
 
@@ -54,8 +54,14 @@ def run_in_crew(jobs: Sequence[ItemJob], crew: Crew) -> Reports:
     if jobs:
         crew.prepare(jobs)
     given: Call | None = None
+    assigned: set[str] = set()
     while schedule.open:
-        while (given := given or schedule.next_call()) is not None and crew.give(given):
+        while (given := given or schedule.next_call()) is not None:
+            if given.name not in assigned:
+                assigned.add(given.name)
+                yield given.name, Assigned()
+            if not crew.give(given):
+                break
             given = None
         for call, told in crew.hear(schedule.waiting + (given is not None)):
             if isinstance(told, Lost):

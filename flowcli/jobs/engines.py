@@ -7,7 +7,7 @@ the journal needs before there is any job.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -81,10 +81,11 @@ def open_engine(
     from flowcli.estimator import Estimator
     from flowcli.jobs.local import run_here
     from flowcli.jobs.pool import run_in_processes
-    from flowcli.runtime.process import configure_process
+    from flowcli.runtime.process import configure_process, keep_what_is_loaded
 
-    configure_process(options.threads, spare=options.memory is not None)
-    estimator = Estimator(options)
+    with keep_what_is_loaded() if choice.jobs == 1 else nullcontext():
+        configure_process(options.threads, spare=options.memory is not None)
+        estimator = Estimator(options)
     settings = estimator.settings
     if choice.jobs == 1:
         with estimator:

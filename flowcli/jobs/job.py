@@ -158,6 +158,11 @@ class ItemJob:
 
 
 @dataclass(frozen=True)
+class Assigned:
+    """The item is about to be given to another process, which may write files before a word of it arrives here."""
+
+
+@dataclass(frozen=True)
 class Started:
     """The item was opened.
 

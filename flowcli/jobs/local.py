@@ -9,13 +9,13 @@ from contextlib import closing
 from flowcli.estimator import Estimator
 from flowcli.jobs.faults import Failed
 from flowcli.jobs.item import work_item
-from flowcli.jobs.job import Event, Interrupted, ItemJob
+from flowcli.jobs.job import Assigned, Event, Interrupted, ItemJob
 
-Report = tuple[str, Event | Interrupted | Failed]
+Report = tuple[str, Event | Assigned | Interrupted | Failed]
 Reports = Generator[Report, "ItemJob | None", None]
 
 
-def run_here(jobs: Iterable[ItemJob], estimator: Estimator) -> Reports:
+def run_here(jobs: Iterable[ItemJob], estimator: Estimator) -> Generator[tuple[str, Event | Failed], object, None]:
     """Do the jobs one after the other; yields what happens, with the name of the item.
 
     Whatever an item raises ends that item only.

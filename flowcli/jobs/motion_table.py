@@ -13,8 +13,8 @@ from flowcli.errors import FormatError, OutputError
 from flowcli.io.atomic import check_writable, write_bytes
 from flowcli.io.own_results import STATE_FOLDER
 from flowcli.jobs.attempt import FileMark
-from flowcli.jobs.batch import Outcome
 from flowcli.jobs.journal import list_journals, read_ledger
+from flowcli.jobs.outcome import Outcome
 from flowcli.jobs.plan import BatchItem
 from flowcli.motion.clip import ClipSummary
 from flowcli.motion.columns import CLIP_COLUMNS, PAIR_COLUMNS, Column

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 from flowcli.errors import EngineError, FlowcliError, UsageError
 from flowcli.estimator import Estimator
 from flowcli.jobs.faults import Failed
-from flowcli.jobs.job import Ended, ItemJob, PartDone, Started
+from flowcli.jobs.job import Assigned, Ended, ItemJob, PartDone, Started
 from flowcli.jobs.local import Reports, count_cores, run_here
 from flowcli.options import EstimatorOptions
 from flowcli.runtime.ceiling import BARE_PROCESS, GIB
 from flowcli.runtime.memory import resident_memory
-from flowcli.runtime.process import configure_process
+from flowcli.runtime.process import configure_process, keep_what_is_loaded
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -120,6 +120,7 @@ def run_in_processes(jobs: Iterable[ItemJob], options: EstimatorOptions, number:
             start()
         while waiting or any(worker not in idle for worker in workers.values()):
             while waiting and idle:
+                yield waiting[0].item.name, Assigned()
                 if idle[-1].give(waiting[0]):
                     waiting.popleft()
                 else:
@@ -184,8 +185,9 @@ def _serve(connection: Connection, options: EstimatorOptions, threads: int) -> N
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         threads = options.threads or threads
-        configure_process(threads, spare=options.memory is not None)
-        estimator = Estimator(replace(options, threads=threads))
+        with keep_what_is_loaded():
+            configure_process(threads, spare=options.memory is not None)
+            estimator = Estimator(replace(options, threads=threads))
         connection.send(_READY)
         while True:
             for report in run_here([connection.recv()], estimator):

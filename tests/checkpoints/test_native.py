@@ -11,8 +11,10 @@ import torch
 
 from flowcli.checkpoints import Checkpoint, build_model, load_checkpoint, save_checkpoint
 from flowcli.checkpoints import checkpoint as checkpoint_module
+from flowcli.checkpoints.checkpoint import build_coarse
 from flowcli.errors import OutputError, WeightsError
-from flowcli.model.config import COMPACT, TINY, ModelConfig
+from flowcli.model.config import COARSE, COMPACT, TINY, ModelConfig
+from flowcli.model.networks import make_network
 from flowcli.model.perceiver import PerceiverFlow
 
 GATED = replace(TINY, pixel_network="gated", pixel_width=5, query_residual=True, decoder_width=7, residual=True)
@@ -57,6 +59,29 @@ def test_positions_are_rebuilt_with_the_configured_frequencies(tmp_path: Path) -
     model = random_model(config)
     save_checkpoint(tmp_path / "a.safetensors", config, model.state_dict(), {})
     assert torch.equal(build_model(load_checkpoint(tmp_path / "a.safetensors")).positions, model.positions)
+
+
+@pytest.mark.parametrize("config", [TINY, COARSE])
+def test_a_network_that_gets_weights_initialises_none(
+    tmp_path: Path, config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = make_network(config).state_dict()
+    save_checkpoint(tmp_path / "saved.safetensors", config, tensors, {})
+    checkpoint_module.expected_shapes.cache_clear()
+    monkeypatch.setattr(torch.Tensor, "uniform_", None)
+    build = build_coarse if config.candidates else build_model
+    network = build(load_checkpoint(tmp_path / "saved.safetensors"))
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, tensors[name]), name
+
+
+def test_other_networks_are_initialised_as_ever() -> None:
+    checkpoint_module.expected_shapes.cache_clear()
+    checkpoint_module.expected_shapes(TINY)
+    first, second = (make_network(TINY).state_dict() for _ in range(2))
+    varied = [name for name in first if name.endswith("linear.weight")]
+    assert varied
+    assert not any(torch.equal(first[name], second[name]) for name in varied)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -74,6 +74,7 @@ def test_a_name_that_stdout_cannot_encode_is_escaped():
     assert Path("日本.flo").exists()
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_text_is_written_as_it_is():
     name = os.fsdecode(b"caf\xe9.flo")
     Path("in.flo").rename(name)

@@ -38,6 +38,7 @@ def test_a_pair_is_of_its_kind_and_its_flow_explains_it(kind: str) -> None:
     assert counts["epe_covered"] >= KINDS[kind].covered * counts["epe"]
 
 
+@pytest.mark.slow
 def test_a_pair_is_the_same_again() -> None:
     def digest() -> str:
         pair = render("street", 1)

@@ -72,6 +72,7 @@ def test_a_list_keeps_its_order(folder):
         (b"\xff\xfe\x00", FormatError, "one a line"),
         (b"\xff\xfe", FormatError, "in UTF-8"),
         (b"a\0b", FormatError, "one a line"),
+        (b"file ''\n", FormatError, "expected a name after the word file"),
         (b"missing.png\nalso.png\n", InputError, "no such file"),
         (b"clip.mp4\nother.mp4\n", InputError, "expected an image"),
     ],

@@ -63,6 +63,7 @@ def test_flow_is_the_same_to_the_bit_however_little_there_is(clip: Path, model: 
     assert list(flows(clip, Layout(0, 1), model)) == whole
 
 
+@pytest.mark.slow
 def test_files_are_the_same_under_different_ceilings(clip: Path, tmp_path: Path, light_process: None) -> None:
     written: dict[str, dict[str, bytes]] = {}
     for asked in ("", "8", "0.5"):

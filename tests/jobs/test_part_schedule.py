@@ -98,6 +98,27 @@ def test_workers_and_their_deaths_change_nothing(batch, mean_flow, tmp_path, wor
     assert all(span is not None and len(span) <= SPAN for _, span in crew.calls)
 
 
+@pytest.mark.parametrize("again", [None, 1])
+def test_what_a_worker_wrote_before_it_was_heard_is_of_the_batch(batch, mean_flow, tmp_path, again):
+    class Stopped(Exception):
+        pass
+
+    class Ahead(Generators):
+        def give(self, call):
+            for _ in work_item(call.job, self._estimator):
+                if list((tmp_path / "there").rglob("*.flo")):
+                    raise Stopped
+            return True
+
+    batch("here")
+    with pytest.raises(Stopped):
+        batch("there", Ahead(Estimator(mean_flow()), 1, seed=1))
+    assert len(list((tmp_path / "there").rglob("*.flo"))) > 0
+    crew = again and Generators(Estimator(mean_flow()), again, seed=again)
+    batch("there", crew)
+    assert results(tmp_path / "there") == results(tmp_path / "here")
+
+
 def test_what_a_run_with_many_workers_left_one_process_completes(batch, mean_flow, tmp_path):
     expected = outcomes(batch("here"))
 

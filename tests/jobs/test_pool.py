@@ -13,7 +13,7 @@ from flowcli.estimator import Estimator
 from flowcli.io.flow import read_flow
 from flowcli.jobs import pool
 from flowcli.jobs.faults import Failed
-from flowcli.jobs.job import Advanced, Ended, PartDone, Started
+from flowcli.jobs.job import Advanced, Assigned, Ended, PartDone, Started
 from flowcli.jobs.local import run_here
 from flowcli.jobs.plan import BatchItem
 from flowcli.jobs.pool import run_in_processes
@@ -46,6 +46,7 @@ def files(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.flo")}
 
 
+@pytest.mark.slow
 def test_processes_do_what_one_does(jobs, tmp_path):
     here = outcomes(run_here(jobs("here"), Estimator(PlainOptions())))
     there = outcomes(run_in_processes(jobs("there"), PlainOptions(), 2))
@@ -108,6 +109,7 @@ def test_an_item_goes_on_at_its_part_when_its_worker_died_once(make_folder, make
     )
     reports = list(run_in_processes([job], PlainOptions(misdeed="death", after=20, mark=str(tmp_path / "died")), 1))
     assert [event.part for _, event in reports if isinstance(event, Started | PartDone)] == [0, 0, 1, 1, 2]
+    assert isinstance(reports[0][1], Assigned)
     assert reports[-1][1].pairs == 35
     # What the worker was writing when it died may lie beside them: a batch removes it at its end.
     assert len(list((tmp_path / "out" / "long").glob("f*.flo"))) == 35

@@ -36,6 +36,7 @@ def test_the_flow_is_that_of_the_host(preset: str, name: str) -> None:
     assert error < 1.01 * host_error
 
 
+@pytest.mark.slow
 def test_both_directions_of_several_pairs_are_those_of_each() -> None:
     scenes = [SCENES[name]() for name in ("large motion", "occlusion")]
     pairs = [(scene.frame1[:90, :120], scene.frame2[:90, :120]) for scene in scenes]

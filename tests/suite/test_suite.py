@@ -61,6 +61,7 @@ def rows_of(report: dict[str, object], part: str) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], found["rows"] if isinstance(found, dict) else found)
 
 
+@pytest.mark.slow
 def test_errors_and_times_are_those_of_the_methods(pair_list: Path, tmp_path: Path) -> None:
     said: list[str] = []
     request = SuiteRequest(parts=["errors"], models=["dis", "farneback"], pairs=pair_list, threads=1)
@@ -88,6 +89,7 @@ def test_errors_and_times_are_those_of_the_methods(pair_list: Path, tmp_path: Pa
     assert draw_errors(report).shape == (640, 960, 3)
 
 
+@pytest.mark.slow
 def test_who_fails_is_named_and_the_others_go_on(pair_list: Path, tmp_path: Path) -> None:
     faults: list[Fault] = []
     broken = Contestant("broken", "gone.safetensors")
