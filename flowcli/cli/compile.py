@@ -13,9 +13,10 @@ def compile_(
     remove: Annotated[bool, typer.Option("--remove", help="Remove everything that was compiled.")] = False,
     json: options.Json = False,
 ) -> None:
-    r"""Compile the network's attentions and the refinement of flow for this x86 processor; later runs use them.
+    r"""Compile the network's attentions and the refinement of flow for this x86 processor.
 
-    Without them torch and OpenCV do it all, as with --kernels torch; flow differs by some 0.001 px.
+    Later runs on its CPU use them. Without them torch and OpenCV do it all, as with --kernels
+    torch; flow differs by some 0.001 px.
 
     Needs once a C++ compiler: $CXX, c++, g++, clang++, or that of pip install 'flowcli\[kernels]'. Prints the library's
     path, in the folder $FLOWCLI_KERNELS or the user's cache.

@@ -36,7 +36,7 @@ def _refine(level: Level, flow: Tensor) -> Tensor:
 
 
 def _filter(level: Level, flow: Tensor) -> Tensor:
-    return weighted_median(flow.clone(), level.frame1, level.workers)
+    return weighted_median(flow.clone(), level.frame1, level.workers, level.kernels)
 
 
 VARIATIONAL_UPDATE = Update(_refine, growth=1.0, tolerance=-GATE.least_gain)
@@ -80,5 +80,5 @@ def refine_full_size(level: Level, flow: Tensor, rounds: int) -> Tensor:
     """Refine the flow and filter its edges some times, in place, without a gate."""
     for _ in range(rounds):
         # The caller holds the flow as well: a new one each time would be a third one in memory.
-        flow.copy_(weighted_median(_refine(level, flow), level.frame1, level.workers))
+        flow.copy_(weighted_median(_refine(level, flow), level.frame1, level.workers, level.kernels))
     return flow

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flowcli.coarse_to_fine.config import WEIGHTED_MEDIAN
+from flowcli.kernels.library import Library, MedianArguments
 from flowcli.runtime.device import has_host_form
 from flowcli.runtime.strips import cut_strips
 from flowcli.runtime.threads import Workers
@@ -29,6 +30,9 @@ PIXELS = 2**13
 
 DEVICE_PIXELS = 2**19
 """The same elsewhere; some 1500 bytes are held of each."""
+
+COMPILED_PIXELS = 2**15
+"""The same for compiled kernels, which hold some rows of the frame."""
 
 _GATHERED = 128
 """Rows filtered at once on a GPU, where every pixel's 25 neighbours are gathered."""
@@ -55,13 +59,14 @@ def median_filter(flow: Tensor, size: int) -> Tensor:
     return torch.cat(strips, dim=2)
 
 
-def weighted_median(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
+def weighted_median(flow: Tensor, frame: Tensor, workers: Workers, kernels: Library | None = None) -> Tensor:
     """Filter a flow at its edges, in place.
 
     Args:
         flow: float `(B, 2, H, W)` in pixels.
         frame: frame 1, `(B, 3, H, W)`, uint8 or float in [-1, 1].
         workers: work on parts of the edges side by side.
+        kernels: compiled kernels, for float32: the same but where both sides weigh the same to a rounding; None: torch.
 
     Returns:
         `flow`.
@@ -71,6 +76,9 @@ def weighted_median(flow: Tensor, frame: Tensor, workers: Workers) -> Tensor:
     frames, pixels = (1, PIXELS) if has_host_form(flow.device) else (len(flow), DEVICE_PIXELS)
     groups = (batch.split(frames) for batch in (flow, frame, find_motion_edges(flow)[:, 0]))
     for uv, picture, near in zip(*groups, strict=True):
+        if kernels is not None and uv.dtype == torch.float32:
+            _filter_compiled(uv[0], picture[0], near[0], workers, kernels)
+            continue
         parts = list(zip(*(part.split(pixels) for part in near.nonzero(as_tuple=True)), strict=True))
         # All of them before the first changes what others see.
         medians = list(workers.map(partial(_median_of_neighbours, uv, picture), parts))
@@ -89,17 +97,20 @@ def find_motion_edges(flow: Tensor) -> Tensor:
 
 
 def _find_motion_edges(flow: Tensor) -> Tensor:
-    jump = flow.new_zeros(len(flow), 1, *flow.shape[2:])
+    jump = torch.zeros(len(flow), 1, *flow.shape[2:], dtype=torch.bool, device=flow.device)
     for axis in (2, 3):
         count = flow.shape[axis] - 1
         here, beside = flow.narrow(axis, 0, count), flow.narrow(axis, 1, count)
-        step = ((here - beside).abs().amax(dim=1, keepdim=True) > WEIGHTED_MEDIAN.jump).to(flow.dtype)
+        step = torch.maximum(*(here - beside).abs_().split(1, dim=1)) > WEIGHTED_MEDIAN.jump
         for start in (0, 1):
-            part = jump.narrow(axis, start, count)
-            torch.maximum(part, step, out=part)
+            jump.narrow(axis, start, count).logical_or_(step)
     reach = WEIGHTED_MEDIAN.reach
     side = 2 * reach + 1
-    wide = F.max_pool2d(F.max_pool2d(jump, (1, side), 1, (0, reach)), (side, 1), 1, (reach, 0))
+    if has_host_form(flow.device):
+        window = np.ones((side, side), np.uint8)
+        wider = [cv2.dilate(plane, window) for plane in jump[:, 0].byte().numpy()]
+        return torch.from_numpy(np.stack(wider)).bool()[:, None]
+    wide = F.max_pool2d(F.max_pool2d(jump.to(flow.dtype), (1, side), 1, (0, reach)), (side, 1), 1, (reach, 0))
     return wide > 0
 
 
@@ -135,6 +146,38 @@ def _median_of_neighbours(uv: Tensor, picture: Tensor, pixels: tuple[Tensor, Ten
         middle = (mass < mass[:, -1:] / 2).sum(dim=1, keepdim=True)
         torch.gather(values, 1, order.gather(1, middle), out=median[:, None])
     return medians
+
+
+def _filter_compiled(uv: Tensor, picture: Tensor, near: Tensor, workers: Workers, kernels: Library) -> None:
+    """Filter `(2, H, W)` in place where `(H, W)` is True, by `kernels/source/median.h`."""
+    pixels = near.flatten().nonzero()[:, 0]
+    medians = uv.new_empty(2, len(pixels))
+    picture = picture if picture.dtype == torch.uint8 else picture.float()
+    unit = 2 / 255 if picture.dtype == torch.uint8 else 1.0
+    arguments = MedianArguments(
+        flow=uv.data_ptr(),
+        picture=picture.data_ptr(),
+        pixels=pixels,
+        out=medians,
+        colour=-(unit**2) / (2 * WEIGHTED_MEDIAN.colour**2) * math.log2(math.e),
+        nearness=-1 / (2 * WEIGHTED_MEDIAN.distance**2) * math.log2(math.e),
+        height=uv.shape[1],
+        width=uv.shape[2],
+        **dict(zip(("flow_plane", "flow_row", "flow_column"), uv.stride(), strict=True)),
+        **dict(zip(("picture_plane", "picture_row", "picture_column"), picture.stride(), strict=True)),
+        eight_bit=int(picture.dtype == torch.uint8),
+        radius=WEIGHTED_MEDIAN.radius,
+        step=WEIGHTED_MEDIAN.step,
+        out_plane=len(pixels),
+    )
+
+    def filter_some(first: int) -> None:
+        kernels.run_here(arguments, first, min(first + COMPILED_PIXELS, len(pixels)))
+
+    workers.do(filter_some, range(0, len(pixels), COMPILED_PIXELS))
+    # All of them before the first changes what others see.
+    y, x = pixels // uv.shape[2], pixels % uv.shape[2]
+    uv[:, y, x] = medians
 
 
 def _argsort(values: Tensor) -> Tensor:

@@ -182,7 +182,7 @@ def _refine_compiled(
         iterations=VARIATIONAL.fixed_point_iterations,
         sweeps=VARIATIONAL.sor_iterations,
     )
-    kernels.run(arguments, torch.float32, tasks=1)
+    kernels.run_here(arguments, 0, 1)
 
 
 def _refine(grey1: NDArray[np.uint8], grey2: NDArray[np.uint8], uv: cv2.typing.MatLike) -> cv2.typing.MatLike:

@@ -70,6 +70,17 @@ class MatchArguments(Arguments):
     _fields_ = _fields("first second flow", "", "height width down right clip near far")
 
 
+class MedianArguments(Arguments):
+    """`struct Median`."""
+
+    _fields_ = _fields(
+        "flow picture pixels out",
+        "colour nearness",
+        "height width flow_plane flow_row flow_column picture_plane picture_row picture_column eight_bit radius step"
+        " out_plane",
+    )
+
+
 class RefineArguments(Arguments):
     """`struct Refine`."""
 
@@ -102,6 +113,7 @@ class Library:
             "encode": EncodeArguments,
             "decode": DecodeArguments,
             "match": MatchArguments,
+            "median": MedianArguments,
             "refine": RefineArguments,
         }
         for name, kind in kinds.items():
@@ -123,19 +135,25 @@ class Library:
         """Return `count`, rounded up to whole vectors."""
         return math.ceil(count / self.lanes) * self.lanes
 
+    def run_here(self, arguments: Arguments, first: int, last: int, operands: torch.dtype = torch.float32) -> None:
+        """Run the tasks from `first` to before `last` on the calling thread.
+
+        Raises:
+            MemoryError: where memory is short.
+        """
+        function = self._functions[type(arguments)]
+        if function(ctypes.byref(arguments), int(operands == torch.bfloat16), first, last):
+            raise MemoryError("expected memory for the kernels' scratch space, found too little")
+
     def run(self, arguments: Arguments, operands: torch.dtype, tasks: int, shares: int = SHARES) -> None:
         """Run all tasks of a kernel on as many threads as torch has here, in `shares` parts each.
 
         Raises:
             MemoryError: where memory is short.
         """
-        function = self._functions[type(arguments)]
-        half = int(operands == torch.bfloat16)
 
         def run_some(first: int, last: int) -> None:
-            status = function(ctypes.byref(arguments), half, first, last)
-            if status:
-                raise MemoryError("expected memory for the kernels' scratch space, found too little")
+            self.run_here(arguments, first, last, operands)
 
         threads = min(torch.get_num_threads(), tasks)
         if threads == 1:

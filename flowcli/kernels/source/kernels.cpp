@@ -8,6 +8,7 @@
 #include "encoder.h"
 #include "decoder.h"
 #include "match.h"
+#include "median.h"
 #include "refine.h"
 
 namespace {
@@ -47,6 +48,11 @@ void decode(const Decode& x, int64_t first, int64_t last) {
 void match(const Match& x, int64_t first, int64_t last) {
     MatchWork work(x);
     for (int64_t pair = first; pair < last; ++pair) work.run(pair);
+}
+
+void median(const Median& x, int64_t first, int64_t last) {
+    MedianWork work(x);
+    work.run(first, last);
 }
 
 void refine(const Refine& x) {
@@ -96,6 +102,11 @@ PUBLIC int flowcli_decode(const Decode* x, int half, int64_t first, int64_t last
 // Tasks: pairs of frames.
 PUBLIC int flowcli_match(const Match* x, int, int64_t first, int64_t last) {
     return report([=] { match(*x, first, last); });
+}
+
+// Tasks: pixels of the list.
+PUBLIC int flowcli_median(const Median* x, int, int64_t first, int64_t last) {
+    return report([=] { median(*x, first, last); });
 }
 
 // One task: a block of a flow.

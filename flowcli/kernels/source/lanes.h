@@ -38,6 +38,12 @@ inline Bits and_bits(Bits a, Bits b) { return _mm512_and_si512(a, b); }
 inline Bits or_bits(Bits a, Bits b) { return _mm512_or_si512(a, b); }
 inline Bits up(Bits x, int by) { return _mm512_slli_epi32(x, by); }
 inline Bits down(Bits x, int by) { return _mm512_srli_epi32(x, by); }
+// x where a <= b, else 0.
+inline Vec where_not_above(Vec a, Vec b, Vec x) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_LE_OQ), x); }
+// The smaller of x and y where a <= b, else y; x where y is not a number.
+inline Vec smaller_where(Vec a, Vec b, Vec x, Vec y) {
+    return _mm512_mask_min_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ), y, x);
+}
 
 #else
 
@@ -63,6 +69,10 @@ inline Bits and_bits(Bits a, Bits b) { return _mm256_and_si256(a, b); }
 inline Bits or_bits(Bits a, Bits b) { return _mm256_or_si256(a, b); }
 inline Bits up(Bits x, int by) { return _mm256_slli_epi32(x, by); }
 inline Bits down(Bits x, int by) { return _mm256_srli_epi32(x, by); }
+inline Vec where_not_above(Vec a, Vec b, Vec x) { return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_LE_OQ), x); }
+inline Vec smaller_where(Vec a, Vec b, Vec x, Vec y) {
+    return _mm256_blendv_ps(y, smaller(y, x), _mm256_cmp_ps(a, b, _CMP_LE_OQ));
+}
 
 #endif
 
