@@ -196,7 +196,9 @@ def test_what_is_no_list_is_told_before_anything_is_made(run, text, code):
 
 def start_live(*arguments):
     command = [sys.executable, "-m", "flowcli", "estimate", "--pairs", "-", "--model", "zero", *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A test set in the background of a script ignores Ctrl-C, and so would what it starts.
+    return subprocess.Popen(command, **pipes, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def test_rows_from_stdin_are_answered_one_by_one():
