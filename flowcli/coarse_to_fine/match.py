@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flowcli.coarse_to_fine.batched import match as batched
 from flowcli.coarse_to_fine.config import MATCH
 from flowcli.coarse_to_fine.photometric import box_mean, describe, to_brightness
 from flowcli.kernels.library import Library, MatchArguments
@@ -43,21 +42,19 @@ def match_frames(
     """
     reach = reach or find_reach((frame1.shape[2], frame1.shape[3]))
     described1, described2 = _describe(frame1), _describe(frame2)
+    both = torch.cat((described1, described2)), torch.cat((described2, described1))
+
+    def match(pairs: tuple[Tensor, Tensor]) -> Tensor:
+        return _best_displacement(aggregate(match_costs(*pairs, reach)))
+
     if kernels is not None:
-        both = torch.cat((described1, described2)), torch.cat((described2, described1))
-        forward, backward = _match_compiled(*both, reach, kernels).chunk(2)
-        return forward, backward
-    if not has_host_form(frame1.device):
-        both = torch.cat((described1, described2)), torch.cat((described2, described1))
-        forward, backward = batched.match(*both, reach).chunk(2)
-        return forward, backward
-    described = list(zip(described1, described2, strict=True))
-    described += [(second, first) for first, second in described]
-
-    def match(pair: tuple[Tensor, Tensor]) -> Tensor:
-        return _best_displacement(aggregate(match_costs(*pair, reach)))
-
-    forward, backward = torch.stack(list(workers.map(match, described))).chunk(2)
+        found = _match_compiled(*both, reach, kernels)
+    elif has_host_form(frame1.device):
+        found = torch.cat(list(workers.map(match, zip(*(part.split(1) for part in both), strict=True))))
+    else:
+        # There a small operation costs as much for all of them.
+        found = match(both)
+    forward, backward = found.chunk(2)
     return forward, backward
 
 
@@ -108,29 +105,28 @@ def match_costs(described1: Tensor, described2: Tensor, reach: tuple[int, int]) 
     """Cost of every displacement at every pixel.
 
     Args:
-        described1: int16 `(3, H, W)`.
+        described1: int16 `(N, 3, H, W)`.
         described2: the same shape.
         reach: longest displacement (down, right) in pixels.
 
     Returns:
-        int16 `(H, W, 2 reach_y + 1, 2 reach_x + 1)`: the clipped differences of 3x3 pixels, added. What leaves frame 2
-        costs half of the most: nothing is known.
+        int16 `(N, H, W, 2 reach_y + 1, 2 reach_x + 1)`: the clipped differences of 3x3 pixels, added. What leaves frame
+        2 costs half of the most: nothing is known.
     """
-    _, height, width = described1.shape
+    count, _, height, width = described1.shape
     down, right = reach
     padded = F.pad(described2, (right, right, down, down))
-    # Windows of a row of frame 2, one per displacement: (3, H + 2 down, W, 2 right + 1), a view.
-    windows = padded.unfold(2, 2 * right + 1, 1)
+    # Windows of a row of frame 2, one per displacement: (N, 3, H + 2 down, W, 2 right + 1), a view.
+    windows = padded.unfold(3, 2 * right + 1, 1)
     rows_out, columns_out = (_outside(n, r, described1.device) for n, r in ((height, down), (width, right)))
-    costs = described1.new_empty(height, width, 2 * down + 1, 2 * right + 1)
-    unknown = torch.tensor(3 * MATCH.clip // 2, dtype=torch.int16, device=described1.device)
+    costs = described1.new_empty(count, height, width, 2 * down + 1, 2 * right + 1)
     for dy in range(2 * down + 1):
-        moved = windows[:, dy : dy + height]
-        total = _clipped(moved[0], described1[0]) + _clipped(moved[1], described1[1])
-        total += _clipped(moved[2], described1[2])
+        moved = windows[:, :, dy : dy + height]
+        total = _clipped(moved[:, 0], described1[:, 0]) + _clipped(moved[:, 1], described1[:, 1])
+        total += _clipped(moved[:, 2], described1[:, 2])
         outside = rows_out[:, dy, None, None] | columns_out
-        costs[:, :, dy] = torch.where(outside, unknown, total)
-    return _add3(_add3(costs, 0), 1)
+        costs[:, :, :, dy] = total.masked_fill_(outside, 3 * MATCH.clip // 2)
+    return _add3(_add3(costs, 1), 2)
 
 
 def _clipped(moved: Tensor, fixed: Tensor) -> Tensor:
@@ -155,25 +151,27 @@ def _add3(costs: Tensor, axis: int) -> Tensor:
 
 
 def aggregate(costs: Tensor) -> Tensor:
-    """Add what each displacement costs along the paths to a pixel from above, below, left and right."""
+    """Add what each displacement of `(N, H, W, Dy, Dx)` costs along the paths from above and below, left and right."""
     total = torch.zeros_like(costs)
-    for axis in (0, 1):
-        for backwards in (False, True):
-            order = range(costs.shape[axis])
-            path: Tensor | None = None
-            for index in reversed(order) if backwards else order:
-                here = costs.select(axis, index)
-                path = here if path is None else here + _transition(path)
-                total.select(axis, index).add_(path)
+    for axis in (1, 2):
+        count = costs.shape[axis]
+        path: Tensor | None = None
+        for index in range(count):
+            # Both paths along the axis go on together, each from its end.
+            ends = index, count - 1 - index
+            here = torch.stack([costs.select(axis, end) for end in ends])
+            path = here if path is None else here.add_(_transition(path))
+            for end, part in zip(ends, path, strict=True):
+                total.select(axis, end).add_(part)
     return total
 
 
 def _transition(path: Tensor) -> Tensor:
-    """Least cost of arriving at each displacement from the pixel before, `(N, Dy, Dx)`, less its minimum."""
-    least = path.amin(dim=(1, 2), keepdim=True)
+    """Least cost of arriving at each displacement from the pixel before, `(..., Dy, Dx)`, less its minimum."""
+    least = path.amin(dim=(-2, -1), keepdim=True)
     beside = path + MATCH.step * MATCH.summed
     cheapest = torch.minimum(path, least + MATCH.jump * MATCH.summed)
-    for axis in (1, 2):
+    for axis in (-2, -1):
         count = path.shape[axis] - 1
         for one, other in ((0, 1), (1, 0)):
             arriving = cheapest.narrow(axis, one, count)
@@ -182,21 +180,21 @@ def _transition(path: Tensor) -> Tensor:
 
 
 def _best_displacement(costs: Tensor) -> Tensor:
-    """Least of `(H, W, Dy, Dx)` with the vertex of a parabola through its neighbours, as flow `(2, H, W)`."""
-    rows, columns = costs.shape[2:]
-    flat = costs.flatten(2)
-    best = flat.argmin(dim=2, keepdim=True)
+    """Least of `(N, H, W, Dy, Dx)` with the vertex of a parabola through its neighbours, as flow `(N, 2, H, W)`."""
+    rows, columns = costs.shape[3:]
+    flat = costs.flatten(3)
+    best = flat.argmin(dim=3, keepdim=True)
     row, column = best // columns, best % columns
-    centre = flat.gather(2, best).float()
+    centre = flat.gather(3, best).float()
 
     def vertex(position: Tensor, count: int, step: int) -> Tensor:
         inner = (position > 0) & (position < count - 1)
-        low = flat.gather(2, torch.where(inner, best - step, best)).float()
-        high = flat.gather(2, torch.where(inner, best + step, best)).float()
+        low = flat.gather(3, torch.where(inner, best - step, best)).float()
+        high = flat.gather(3, torch.where(inner, best + step, best)).float()
         curvature = low + high - 2 * centre
         shift = (low - high) / (2 * curvature).clamp(min=1)
         return position + torch.where(inner, shift, 0.0)
 
     x = vertex(column, columns, 1) - columns // 2
     y = vertex(row, rows, columns) - rows // 2
-    return torch.cat((x, y), dim=2).permute(2, 0, 1)
+    return torch.cat((x, y), dim=3).permute(0, 3, 1, 2).contiguous()

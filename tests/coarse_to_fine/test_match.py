@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from device_forms import forms_of_a_gpu
+from textured_frames import textured_frame
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -56,7 +59,7 @@ def test_a_frame_without_texture_gives_motion_within_reach() -> None:
 def test_costs_are_the_sums_of_clipped_differences() -> None:
     generator = torch.Generator().manual_seed(5)
     first, second = (torch.randint(-300, 300, (3, 6, 7), generator=generator).short() for _ in range(2))
-    costs = match_costs(first, second, (1, 2))
+    (costs,) = match_costs(first[None], second[None], (1, 2))
     assert costs.shape == (6, 7, 3, 5) and costs.dtype == torch.int16
 
     def pixel(y: int, x: int, dy: int, dx: int) -> int:
@@ -95,4 +98,16 @@ def test_paths_follow_the_recurrence_of_semi_global_matching() -> None:
 
     right, left = path([0, 1, 2, 3, 4]), path([4, 3, 2, 1, 0])
     expected = torch.stack([right[x] + left[x] + 2 * costs[0, x].int() for x in range(5)])
-    assert torch.equal(aggregate(costs)[0].int(), expected)
+    assert torch.equal(aggregate(costs[None])[0, 0].int(), expected)
+
+
+@pytest.mark.parametrize("size", [(24, 31), (33, 16)])
+def test_a_gpu_matches_all_pairs_at_once_to_the_same_bits(size: tuple[int, int]) -> None:
+    frame1 = torch.cat((textured_frame(*size), textured_frame(*size).flip(3)))
+    frame2 = torch.roll(frame1, (2, -3), dims=(2, 3))
+    host = match_frames(frame1, frame2, Workers(1))
+    with forms_of_a_gpu():
+        matched = match_frames(frame1, frame2, Workers(1))
+    for flow, expected in zip(matched, host, strict=True):
+        assert flow.shape == (2, 2, *size) and torch.equal(flow, expected)
+    assert (matched[0][:, :, 5:-5, 5:-5] - torch.tensor([-3.0, 2.0]).view(1, 2, 1, 1)).abs().median() < 0.5
