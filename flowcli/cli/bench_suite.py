@@ -23,7 +23,7 @@ SuiteScope = Annotated[
         "--suite",
         rich_help_panel=SUITE,
         help="Instead: pairs of 0.25 to 33 Mpixel, errors, videos, a batch and start-up, all presets beside DIS, "
-        "Farneback and transformers in turns; quick takes eleven minutes on two cores, full two hours.",
+        "Farneback and transformers in turns; quick takes minutes, full hours.",
     ),
 ]
 SuiteParts = Annotated[
@@ -75,6 +75,7 @@ def bench_suite(request: SuiteRequest, chart: Path | None, *, overwrite: bool, j
     """Run a suite, and print and draw what it says; raises EngineError if somebody could not do a part."""
     from flowcli.io.atomic import check_writable
     from flowcli.io.image import write_result
+    from flowcli.suite.chart import check_chart, draw_errors
     from flowcli.suite.report import format_suite
     from flowcli.suite.run import run_suite
     from flowcli.suite.scope import SCOPES
@@ -85,17 +86,16 @@ def bench_suite(request: SuiteRequest, chart: Path | None, *, overwrite: bool, j
         if request.parts and "errors" not in request.parts:
             raise UsageError("expected --part errors with --chart, which shows them")
         check_writable(chart, overwrite)
+        check_chart()
     if request.pairs is not None and request.parts and "errors" not in request.parts:
         raise UsageError("expected --part errors with --pairs, which errors are measured on")
-    message(f"scope {request.scope}: all parts take {SCOPES[request.scope].about}")
+    message(f"scope {request.scope}: all parts take {SCOPES[request.scope].about} on two cores")
     report = run_suite(request, announce=message)
     if json:
         print_json(report)
     else:
         print_result(format_suite(report))
     if chart is not None:
-        from flowcli.suite.chart import draw_errors
-
         write_result(chart, draw_errors(report))
         message(f"wrote {chart}")
     if report["faults"]:

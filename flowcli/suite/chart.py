@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, cast
+
+import numpy as np
 
 from flowcli.errors import InputError
 from flowcli.flow import Frame
 from flowcli.suite.contestants import OPENCV, PUBLISHED, TRANSFORMERS
-from flowcli.viz.chart import Colour, Point, Shape, draw_chart
 
-_LOOKS: dict[str, tuple[Colour, Shape]] = {
-    "variational": ((60, 140, 60), "triangle"),
-    **dict.fromkeys(OPENCV, ((205, 110, 20), "square")),
-    **dict.fromkeys((PUBLISHED, TRANSFORMERS), ((130, 60, 160), "diamond")),
+_COLOURS = {
+    "variational": "tab:green",
+    **dict.fromkeys(OPENCV, "tab:orange"),
+    **dict.fromkeys((PUBLISHED, TRANSFORMERS), "tab:purple"),
 }
-_OURS: tuple[Colour, Shape] = ((40, 90, 200), "disc")
+_MARKERS = "os^Dvp*X"
+
+
+def check_chart() -> None:
+    """Raise InputError where matplotlib, which draws, is not installed."""
+    if find_spec("matplotlib") is None:
+        raise InputError("a chart needs the Python module matplotlib; pip install 'flowcli[chart]'")
 
 
 def draw_errors(report: Mapping[str, object]) -> Frame:
@@ -23,30 +31,58 @@ def draw_errors(report: Mapping[str, object]) -> Frame:
 
     A thin line through a point goes from the fastest to the slowest pair; the presets of one network are joined.
 
+    Returns:
+        uint8 `(640, 960, 3)` RGB.
+
     Raises:
-        InputError: the report has no errors that a logarithm takes.
+        InputError: the report has no errors that a logarithm takes, or matplotlib is not installed.
     """
     part = cast(Mapping[str, Any], report.get("errors") or {})
     rows = [row for row in cast(Sequence[Mapping[str, Any]], part.get("rows", ())) if row["epe"] > 0]
     if not rows:
         raise InputError("expected errors for the chart, found none; nobody with weights of their own took part")
+    check_chart()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     contestants = {one["name"]: one for one in cast(Sequence[Mapping[str, Any]], report["contestants"])}
-    points: list[Point] = []
-    for row in rows:
-        name, seconds = row["method"], row["seconds"]
-        colour, shape = _LOOKS.get(name, _OURS)
-        one = contestants[name]
-        joined = one["model"] if one["preset"] else ""
-        label = f"{name} (default)" if name == report["baseline"] and joined == "compact" else name
-        points.append(Point(label, seconds["mean"], row["epe"], seconds["min"], seconds["max"], colour, shape, joined))
-    machine = cast(Mapping[str, Any], report["machine"])
-    cores = report["threads"] or machine["cores"]
+    figure = Figure(figsize=(9.6, 6.4), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    joined: dict[str, list[Mapping[str, Any]]] = {}
+    for number, row in enumerate(rows):
+        name, seconds, one = row["method"], row["seconds"], contestants[row["method"]]
+        colour = _COLOURS.get(name, "tab:blue")
+        is_default = name == report["baseline"] and one["model"] == "compact"
+        axes.errorbar(
+            [seconds["mean"]],
+            [row["epe"]],
+            xerr=[[seconds["mean"] - seconds["min"]], [seconds["max"] - seconds["mean"]]],
+            color=colour,
+            fmt=_MARKERS[number % len(_MARKERS)],
+            elinewidth=0.8,
+            label=f"{name} (default)" if is_default else name,
+        )
+        if one["preset"]:
+            joined.setdefault(one["model"], []).append(row)
+    for presets in joined.values():
+        x, y = [row["seconds"]["mean"] for row in presets], [row["epe"] for row in presets]
+        axes.plot(x, y, color="tab:blue", alpha=0.5, zorder=0)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.grid(alpha=0.3)
     source = "rendered pairs" if part["source"] == "rendered" else "pairs"
-    note = f"{machine['processor']}, {cores} threads; taking turns in one run; flowcli {machine['flowcli']}"
-    return draw_chart(
-        points,
-        f"Error against time: mean over {part['pairs']} {source}",
-        "seconds per pair (thin line: fastest to slowest pair)",
-        "endpoint error, px",
-        note,
-    )
+    axes.set_title(f"Error against time: mean over {part['pairs']} {source}")
+    machine = cast(Mapping[str, Any], report["machine"])
+    about = f"{machine['processor']}, {report['threads'] or machine['cores']} threads; flowcli {machine['flowcli']}"
+    axes.set_xlabel(f"seconds per pair, thin line: fastest to slowest; taking turns in one run\n{about}")
+    axes.set_ylabel("mean endpoint error in pixels")
+    # Beside the axes, where it covers no point.
+    figure.legend(loc="outside right upper")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]

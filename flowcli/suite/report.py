@@ -12,6 +12,7 @@ def format_suite(report: Mapping[str, object]) -> str:
     """Return the lines of a report of `run_suite`; times are medians over rounds, errors means over pairs."""
     machine = cast(_Row, report["machine"])
     lines = [f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}; scope {report['scope']}"]
+    lines[0] += f"; {report['minutes']:.1f} minutes in all"
     lines.append(f"x {report['baseline']}: seconds in those of {report['baseline']} in the same round, least to most")
     for part, title in (("pairs", "one pair"), ("video", "a video"), ("batch", "a batch of clips"), ("start", "start")):
         if part in report:

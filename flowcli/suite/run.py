@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -72,7 +73,7 @@ def run_suite(
 
     Returns:
         Plain values: "machine", "scope", "threads", "baseline", "contestants", "absent", "faults", and each part by its
-        name. Ratios are to the baseline.
+        name; "minutes" that all of it took. Ratios are to the baseline.
 
     Raises:
         UsageError: nobody takes part.
@@ -81,6 +82,7 @@ def run_suite(
         EngineError: the inputs could not be made.
     """
     scope = scope or request.choose_scope()
+    began = time.monotonic()
     faults: list[Fault] = []
     with TemporaryDirectory(prefix="flowcli-suite-") as name:
         folder = Path(name)
@@ -105,6 +107,7 @@ def run_suite(
         "absent": [asdict(one) for one in absent],
         **parts,
         "faults": [asdict(fault) for fault in faults],
+        "minutes": (time.monotonic() - began) / 60,
     }
 
 

@@ -53,7 +53,7 @@ LARGE = 3.0
 ScopeName = Literal["quick", "full"]
 SCOPES: dict[ScopeName, Scope] = {
     "quick": Scope(
-        about="eleven minutes on two cores",
+        about="minutes",
         sizes=((368, 688), (436, 1024), (1080, 1920)),
         rounds=2,
         large_rounds=2,
@@ -66,7 +66,7 @@ SCOPES: dict[ScopeName, Scope] = {
         command_rounds=2,
     ),
     "full": Scope(
-        about="two hours on two cores",
+        about="hours",
         sizes=((368, 688), (436, 1024), (720, 1280), (1080, 1920), (2160, 3840), (4320, 7680)),
         rounds=3,
         large_rounds=2,

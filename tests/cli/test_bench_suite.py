@@ -31,6 +31,7 @@ REPORT: dict[str, object] = {
     "absent": [{"name": "transformers", "reason": "is not installed"}],
     "errors": {"source": "rendered", "pairs": 1, "rows": [ROW]},
     "faults": [],
+    "minutes": 1.25,
 }
 
 
@@ -53,7 +54,7 @@ def test_options_reach_it(requests: list[SuiteRequest]) -> None:
     result = CliRunner().invoke(app, arguments.split())
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == REPORT
-    assert result.stderr == "scope full: all parts take two hours on two cores\n"
+    assert result.stderr == "scope full: all parts take hours on two cores\n"
     assert requests == [
         SuiteRequest(
             "full", ["errors", "pairs"], ["dis", "compact"], ["fast"], [(48, 64)], 7, Path("list.csv"), 2, "cpu"
@@ -66,7 +67,7 @@ def test_a_table_and_a_chart(requests: list[SuiteRequest]) -> None:
     assert result.exit_code == 0, result.output
     assert requests == [SuiteRequest("quick", parts=[], sizes=[])]
     table = [line.split() for line in result.stdout.splitlines()]
-    assert table[0] == ["abacus,", "1", "cores,", "torch", "2;", "scope", "quick"]
+    assert table[0] == ["abacus,", "1", "cores,", "torch", "2;", "scope", "quick;", "1.2", "minutes", "in", "all"]
     assert ["dis", "2.500", "12.00", "1.100", "2.500", "1", "(0.5", "to", "2)"] in table
     assert result.stdout.endswith("transformers is not installed\n")
     assert read_image("chart.png").shape == (640, 960, 3)

@@ -155,7 +155,7 @@ def test_the_table_says_who_takes_part_in_what() -> None:
     contestants = [{"name": "transformers", "largest_megapixels": 0.3}, {"name": "dis", "largest_megapixels": None}]
     machine = {"processor": "abacus", "cores": 1, "torch": "2"}
     report: dict[str, object] = {"machine": machine, "scope": "full", "baseline": "dis", "contestants": contestants}
-    table = format_suite(report | {"absent": [], "faults": []})
+    table = format_suite(report | {"absent": [], "faults": [], "minutes": 3})
     assert table.endswith("transformers takes part up to 0.3 Mpixel, and in no video: it takes seconds a tile")
 
 
