@@ -106,7 +106,7 @@ def _make_blank(config: ModelConfig) -> Network:
 
 
 class _WithoutInitialisation(TorchFunctionMode):
-    """Draws no random numbers for new modules: for 100 of them that took 20 ms, on the meta device too."""
+    """Draws no random numbers for new modules: that takes time on the meta device too."""
 
     def __torch_function__(
         self,

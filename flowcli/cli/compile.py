@@ -16,7 +16,7 @@ def compile_(
     r"""Compile the network's attentions and the refinement of flow for this x86 processor.
 
     Later runs on its CPU use them. Without them torch and OpenCV do it all, as with --kernels
-    torch; flow differs by some 0.001 px.
+    torch; flow differs by roundings.
 
     Needs once a C++ compiler: $CXX, c++, g++, clang++, or that of pip install 'flowcli\[kernels]'. Prints the library's
     path, in the folder $FLOWCLI_KERNELS or the user's cache.

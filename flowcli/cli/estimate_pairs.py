@@ -99,11 +99,11 @@ def estimate_listed(
                 f"{folder}: an estimate was interrupted there, or some of its pairs could not be used; --resume goes "
                 "on with it, --overwrite begins anew"
             )
-    job = ListedPairs(rows, plan, settings, read, live=live)
+    job = ListedPairs(rows, plan, settings, read, overwrite=overwrite, resume=resume, live=live)
     began = time.monotonic()
     estimator = build_estimator(estimator_options)
     done = faults = 0
-    with closing(job.run(estimator, overwrite=overwrite, resume=resume)) as outcomes:
+    with closing(job.run(estimator)) as outcomes:
         shown = outcomes if live else progress(outcomes, total=total, description="pairs")
         for outcome in shown:
             done, faults = done + (outcome.fault is None), faults + (outcome.fault is not None)

@@ -59,7 +59,7 @@ def refine_variational(
         grey2: the same shape.
         flow: float32 `(B, 2, H, W)` in pixels, finite; not changed.
         workers: refine blocks side by side.
-        kernels: compiled kernels, which find the same to some 0.001 px in a fraction of the time, and follow all pixels
+        kernels: compiled kernels, which find the same but for roundings in less time, and follow all pixels
             wherever they go; None: OpenCV.
 
     Returns:

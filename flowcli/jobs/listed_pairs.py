@@ -89,6 +89,8 @@ class ListedPairs:
         settings: BatchSettings,
         inputs: InputFiles,
         *,
+        overwrite: bool,
+        resume: bool,
         live: bool,
     ) -> None:
         """Describe it.
@@ -98,26 +100,25 @@ class ListedPairs:
             plan: what `plan_listed` returns.
             settings: size and look.
             inputs: files that are read, which no output may replace; the frames of each row are added as it comes.
+            overwrite: replace files that are there.
+            resume: leave out what an earlier run has done.
             live: whether the rows come one by one, from somebody who may wait for each.
         """
         self._rows, self._plan, self._settings, self._inputs, self._live = rows, plan, settings, inputs, live
+        self._overwrite, self._resume = overwrite, resume
         self._names: dict[str, int] = {}
-        self._overwrite = self._resume = False
 
-    def run(self, estimator: Estimator, *, overwrite: bool, resume: bool) -> Generator[RowOutcome, None, None]:
+    def run(self, estimator: Estimator) -> Generator[RowOutcome, None, None]:
         """Do it; yields what became of each row, in order, once its files are complete.
 
         Args:
             estimator: makes the flow.
-            overwrite: replace files that are there.
-            resume: leave out what an earlier run has done.
 
         Raises:
             FormatError, InputError: the list itself cannot be read on.
             OutputError: a journal cannot be written.
             EngineError: the estimator failed.
         """
-        self._overwrite, self._resume = overwrite, resume
         faults = 0
         # Below a ceiling of memory each row is worked on by itself.
         limited = estimator.options is not None and estimator.options.memory is not None

@@ -1,7 +1,7 @@
 """An initial flow of both directions from OpenCV's DIS.
 
 It stays on the CPU whatever the device: OpenCV has no other form of it, the frames are there anyway, and it is asked
-for once per pair (0.05 s at 1024x436).
+for once per pair.
 """
 
 from __future__ import annotations

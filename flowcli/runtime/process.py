@@ -38,8 +38,9 @@ def keep_what_is_loaded() -> Iterator[None]:
     """Import libraries and build an estimator inside: what is there at the end stays until the process ends.
 
     Importing torch makes some 160 000 objects, hardly any of them garbage. Python's collector walked through them again
-    and again while they came, and several times when the process ended: 0.5 of 2.1 CPU-seconds of `flowcli estimate` on
-    a pair of 64x64. It leaves them alone from here on, and is as before for all that comes later.
+    and again while they came, and several times when the process ended: a good part of an estimate of small frames
+    (`flowcli bench --suite quick --part start`). It leaves them alone from here on, and is as before for all that comes
+    later.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -1,9 +1,10 @@
 """Import torch without what only its compilers and exporters need, for a command that estimates on a CPU and ends.
 
-A third of the time of `import torch` goes to modules that no estimate uses: meta kernels and decompositions in Python,
-and `torch.export`. torch has no switch for that. Here they are put off: modules that wait are in their places, and the
-first look into one of them, or the import of what builds on them, loads all of them, in torch's order. More of them
-(`torch.nested`, `torch.distributions`, `torch.ao`) gain 0.03 s or break on circular imports.
+Much of the time of `import torch` goes to modules that no estimate uses: meta kernels and decompositions in Python,
+and `torch.export` (`python -X importtime -c "import torch"`). torch has no switch for that. Here they are put off:
+modules that wait are in their places, and the first look into one of them, or the import of what builds on them,
+loads all of them, in torch's order. More of them (`torch.nested`, `torch.distributions`, `torch.ao`) gain next to
+nothing or break on circular imports.
 
 Only a process that is ours gets such a torch, no program that imports flowcli; and only versions of torch that were
 tested, on Linux and without a GPU. `tests/runtime/test_torch_import.py` shows that the rest of torch still works.
@@ -56,7 +57,7 @@ def _is_tested() -> bool:
 
 
 def _find_version() -> str | None:
-    # From the file that torch has for it: nothing of torch runs, and importlib.metadata would take 10 ms.
+    # From the file that torch has for it: nothing of torch runs, and importlib.metadata takes longer.
     spec = importlib.util.find_spec("torch")
     if spec is None or not spec.submodule_search_locations:
         return None

@@ -85,7 +85,7 @@ class _Constancy(NamedTuple):
 
 def _linearise(grey1: Tensor, grey2: Tensor, flow: Tensor) -> _Constancy:
     x, y = (pixel_grid(flow.shape[2], flow.shape[3], flow.device) + flow).unbind(1)
-    # OpenCV 5 warps as exactly; earlier ones go to the nearest 1/32 px, which makes 0.003 px of difference on average.
+    # OpenCV 5 warps as exactly; earlier ones go to the nearest 1/32 px.
     warped = sample(grey2, x, y)
     mean = (grey1 + warped).mul_(0.5)
     t = warped - grey1
